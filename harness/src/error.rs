@@ -1,6 +1,7 @@
 //! What can go wrong, in words a reader can act on.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// The result of everything in lastack that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -55,6 +56,18 @@ fn advice(remedy: &Option<String>) -> String {
     remedy.as_ref().map(|text| format!("; {text}")).unwrap_or_default()
 }
 
+type Witness = Box<dyn Fn() + Send + Sync>;
+
+/// See [`on_mismatch`].
+static WITNESS: OnceLock<Witness> = OnceLock::new();
+
+/// Has `witness` called whenever an expectation is found not met, on the thread that found it:
+/// before the error goes its way, and guards that it passes are dropped and lift their faults.
+/// The first to ask is heard; a case's process asks once.
+pub(crate) fn on_mismatch(witness: impl Fn() + Send + Sync + 'static) {
+    let _ = WITNESS.set(Box::new(witness));
+}
+
 impl Error {
     /// The system answered `answer` when `attempt` was tried.
     pub fn system(attempt: impl Into<String>, answer: impl fmt::Display) -> Self {
@@ -70,12 +83,25 @@ impl Error {
         self
     }
 
+    /// The same error with the host it happened on.
+    #[must_use]
+    pub fn on_host(mut self, host: &str) -> Self {
+        if let Self::System { attempt, .. } = &mut self {
+            attempt.push_str(" on host ");
+            attempt.push_str(host);
+        }
+        self
+    }
+
     /// An expectation that was not met.
     pub fn mismatch(
         what: impl Into<String>,
         expected: impl Into<String>,
         seen: impl Into<String>,
     ) -> Self {
+        if let Some(witness) = WITNESS.get() {
+            witness();
+        }
         Self::Mismatch(Mismatch { what: what.into(), expected: expected.into(), seen: seen.into() })
     }
 }

@@ -22,12 +22,12 @@ impl Stamp {
     /// How long after `earlier` this is; zero if it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// The moment `wait` later.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
-        Self(self.0 + i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX / 2))
+        Self(self.0.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX)))
     }
 }

@@ -1,0 +1,157 @@
+//! The program `lastack`: what a person types.
+//!
+//! Exit codes: 0 all passed; 1 a case failed; 2 wrong use; 3 the machine can run nothing.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::runner::registry::{Problems, Registry};
+use crate::runner::roles;
+
+mod doctor;
+mod list;
+mod new;
+mod run;
+mod show;
+
+/// Watches real kernels close real TCP connections, in private networks of namespaces.
+#[derive(Debug, Parser)]
+#[command(name = "lastack", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run cases, all of them or those that the filters mean
+    Run(RunArguments),
+    /// List the cases, with what each covers and whether it can run here
+    List {
+        /// As JSON, one object a case
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run one case and show what it saw, pass or fail
+    Show {
+        /// Its name, or a part or a catalogue id that only it has
+        #[arg(value_name = "CASE", required = true)]
+        filters: Vec<String>,
+    },
+    /// Say what this machine can run, what is missing, and how to get it
+    Doctor {
+        /// As JSON, one object a question
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a new case file that compiles and runs
+    New(NewArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// Part of a test name, a family, or a catalogue id such as GC-02
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Filters mean a whole name, family or id
+    #[arg(long)]
+    exact: bool,
+    /// Also write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// How many cases run side by side (64 a core if not said)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Keep the evidence of cases that pass, too
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct NewArguments {
+    /// The family: a folder of the case crate
+    #[arg(value_name = "FAMILY")]
+    family: String,
+    /// The case, a sentence in snake_case: what should happen
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The catalogue row it covers (a free number of the drafts, ZZ, if not said)
+    #[arg(long, value_name = "ID")]
+    covers: Option<String>,
+    /// Begin a new family
+    #[arg(long)]
+    new_family: bool,
+}
+
+/// The whole `main` of a program over these cases, whose case crate is at `home` (for `new`).
+pub fn program(gather: impl Fn() -> Result<Registry, Problems>, home: &Path) -> ExitCode {
+    if let Some(code) = roles::dispatch(&gather) {
+        return code;
+    }
+    let command = Arguments::parse().command;
+    let registry = match gather() {
+        Ok(registry) => registry,
+        Err(problems) => {
+            eprint!("lastack: {problems}");
+            return Exit::WrongUse.into();
+        }
+    };
+    let exit = match command {
+        Command::Run(arguments) => run::run(&registry, &arguments),
+        Command::List { json } => list::list(&registry, json),
+        Command::Show { filters } => show::show(&registry, &filters),
+        Command::Doctor { json } => doctor::doctor(&registry, json),
+        Command::New(arguments) => new::new(&registry, &arguments, home),
+    };
+    exit.unwrap_or_else(|error| {
+        eprintln!("lastack: {error}");
+        Exit::WrongUse
+    })
+    .into()
+}
+
+/// What the program says to the one who called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    AllWell = 0,
+    CaseFailed = 1,
+    WrongUse = 2,
+    NothingCanRun = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Prints to standard output. Whoever closed it (`| head`) has seen enough.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn json(value: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("strings and lists are always JSON");
+    print(&format!("{text}\n"));
+}
+
+/// Says on standard error that no case can run here, and what to do.
+fn nothing_can_run(why: &dyn std::fmt::Display) -> Exit {
+    eprintln!("lastack: this machine can run no case: {why}");
+    Exit::NothingCanRun
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,149 @@
+//! A path that swallows segments: what a pulled cable, a dead switch or a silent firewall in the
+//! middle looks like from either end.
+
+use std::sync::Arc;
+
+use super::{
+    hits::{Aim, Hits},
+    lift_aside,
+};
+use crate::{
+    error::{Attempt, Result},
+    lab::{Lab, Patch},
+    sys::tc::{Fate, Word},
+    wire::{Flags, Segment},
+};
+
+/// A black hole in the making: both ways and for every segment, unless narrowed.
+#[must_use = "a fault acts once it is on"]
+pub struct BlackHoleBuilder {
+    lab: Lab,
+    aim: Aim,
+}
+
+impl BlackHoleBuilder {
+    pub(crate) fn new(lab: &Lab) -> Self {
+        Self { lab: lab.clone(), aim: Aim::default() }
+    }
+
+    /// One way: only what this host sends.
+    pub fn from(mut self, host: &str) -> Self {
+        self.aim.from = Some(host.to_owned());
+        self
+    }
+
+    /// Only TCP segments that carry all of these flags. A write that fits one segment carries
+    /// PSH, a bare FIN, RST or ACK does not (`net/ipv4/tcp_output.c`, `tcp_mark_push`).
+    pub fn only(mut self, flags: Flags) -> Self {
+        self.aim.only = Some(flags);
+        self
+    }
+
+    /// Says that the case is right also when nothing is swallowed.
+    pub fn that_may_miss(mut self) -> Self {
+        self.aim.may_miss = true;
+        self
+    }
+
+    /// Opens it: when this returns, no matching segment gets through any more.
+    ///
+    /// # Errors
+    /// The lab has no patch or no such host, or the kernel refuses the filter.
+    pub async fn open(self) -> Result<BlackHole> {
+        let patch = self.lab.patch()?.clone();
+        let ports = patch.ports_from(self.aim.from.as_deref())?;
+        let matches = match self.aim.only {
+            None => vec![vec![Word::ANY]],
+            Some(flags) => flag_words(flags).to_vec(),
+        };
+        let text = self.describe();
+        let hits = Hits::of(&self.lab, &text, self.aim);
+        let mut hole = BlackHole { patch, hits, filters: Vec::new() };
+        for port in &ports {
+            for words in &matches {
+                let priority = hole.patch.priority();
+                let rtnl = hole.patch.rtnl();
+                let added = rtnl.add_filter(port.index, priority, words, &Fate::Swallow).await;
+                added.attempt(|| format!("open the {text}"))?;
+                hole.filters.push((port.index, priority));
+            }
+        }
+        hole.hits.on();
+        Ok(hole)
+    }
+
+    fn describe(&self) -> String {
+        let what = self.aim.only.map_or(String::new(), |flags| format!(" for {flags}"));
+        match &self.aim.from {
+            Some(host) => format!("black hole{what} from {host}"),
+            None => format!("black hole{what} both ways"),
+        }
+    }
+}
+
+/// An open black hole. Lift it, or drop it.
+#[must_use = "a black hole closes when its guard is dropped"]
+pub struct BlackHole {
+    patch: Patch,
+    hits: Arc<Hits>,
+    filters: Vec<(u32, u16)>,
+}
+
+impl BlackHole {
+    /// The segments it has swallowed so far.
+    ///
+    /// # Errors
+    /// The taps have lost frames.
+    pub async fn swallowed(&self) -> Result<Vec<Segment>> {
+        self.hits.settled().await
+    }
+
+    /// Closes it: when this returns segments get through again. How many it swallowed.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the taps have lost frames.
+    pub async fn lift(mut self) -> Result<usize> {
+        for (port, priority) in std::mem::take(&mut self.filters) {
+            self.patch.rtnl().delete_filter(port, priority).await?;
+        }
+        self.hits.off();
+        Ok(self.swallowed().await?.len())
+    }
+}
+
+impl Drop for BlackHole {
+    fn drop(&mut self) {
+        let filters = std::mem::take(&mut self.filters);
+        // A case that panics is ending, and its evidence should show what it panicked over, not
+        // what gets through afterwards.
+        if filters.is_empty() || std::thread::panicking() {
+            return;
+        }
+        lift_aside(async move |rtnl| {
+            for (port, priority) in filters {
+                rtnl.delete_filter(port, priority).await?;
+            }
+            Ok(())
+        });
+        self.hits.off();
+    }
+}
+
+/// TCP segments with all of `flags`, over IPv4 without options and over IPv6 without extension
+/// headers, which is all that TCP sends here.
+fn flag_words(flags: Flags) -> [Vec<Word>; 2] {
+    let word = |offset, mask, value| Word { offset, mask, value };
+    let flags = u32::from(flags.0) << 16;
+    [
+        vec![
+            word(0, 0xff00_0000, 0x4500_0000),
+            word(8, 0x00ff_0000, 0x0006_0000),
+            word(32, flags, flags),
+        ],
+        vec![
+            word(0, 0xf000_0000, 0x6000_0000),
+            word(4, 0x0000_ff00, 0x0000_0600),
+            word(52, flags, flags),
+        ],
+    ]
+}

@@ -1,0 +1,197 @@
+//! What a router does to segments instead of forwarding them: the part that its faults share.
+//!
+//! Each fault is a table of its own in the router's packet filter, loaded and deleted in one
+//! transaction, so that several may be on at once.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use super::hits::{Aim, Hits};
+use crate::{
+    error::{Attempt, Error, Result},
+    lab::{Lab, Router},
+    wire::{Flags, Segment},
+};
+
+/// A table of packet rules on a router, gone with this.
+pub(super) struct Table {
+    router: Router,
+    name: Option<String>,
+}
+
+impl Table {
+    /// Loads chains into a table that no other fault has.
+    pub(super) fn load(router: &Router, chains: &str) -> Result<Self> {
+        static NAMES: AtomicU32 = AtomicU32::new(1);
+        let name = format!("lastack{}", NAMES.fetch_add(1, Ordering::Relaxed));
+        router.load(&format!("table inet {name} {{\n{chains}}}\n"))?;
+        Ok(Self { router: router.clone(), name: Some(name) })
+    }
+
+    /// Takes the rules away.
+    pub(super) fn unload(&mut self) -> Result {
+        match self.name.take() {
+            Some(name) => self.router.load(&format!("delete table inet {name}\n")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // A case that is ending anyway may fail here and loses nothing.
+        let _ = self.unload();
+    }
+}
+
+/// What is done to a segment: the words of the fault, and of its rules.
+pub(super) struct Deed {
+    /// As in "router drops".
+    pub(super) text: String,
+    /// Statements, each a rule of its own, that come after what selects the segments.
+    pub(super) statements: Vec<String>,
+    /// Where the rules hook in.
+    pub(super) hook: &'static str,
+    /// Why it cannot be done.
+    pub(super) impossible: Option<String>,
+}
+
+/// A fault of a router in the making: for TCP segments both ways, unless narrowed.
+#[must_use = "a fault acts once it is on"]
+pub struct ForwardBuilder {
+    lab: Lab,
+    deed: Deed,
+    aim: Aim,
+    over: Option<u32>,
+}
+
+impl ForwardBuilder {
+    pub(super) fn new(lab: &Lab, deed: Deed) -> Self {
+        Self { lab: lab.clone(), deed, aim: Aim::default(), over: None }
+    }
+
+    /// One way: only what this host sends.
+    pub fn from(mut self, host: &str) -> Self {
+        self.aim.from = Some(host.to_owned());
+        self
+    }
+
+    /// Only segments that carry all of these flags.
+    pub fn only(mut self, flags: Flags) -> Self {
+        self.aim.only = Some(flags);
+        self
+    }
+
+    /// Only packets longer than this, in bytes with all headers from IP's on.
+    pub fn longer_than(mut self, bytes: u32) -> Self {
+        self.over = Some(bytes);
+        self
+    }
+
+    /// Says that the case is right also when nothing is hit.
+    pub fn that_may_miss(mut self) -> Self {
+        self.aim.may_miss = true;
+        self
+    }
+
+    /// Turns it on: when this returns, no matching segment gets through any more.
+    ///
+    /// # Errors
+    /// The lab has no router or no such host, the selection is impossible, the program `nft` is
+    /// missing, or the kernel refuses the rules.
+    pub async fn turn_on(self) -> Result<Forward> {
+        let text = self.describe();
+        let attempt = || format!("turn on \"{text}\"");
+        let router = self.lab.router().attempt(attempt)?;
+        if let Some(reason) = &self.deed.impossible {
+            return Err(Error::Usage(reason.clone())).attempt(attempt);
+        }
+        let selection = self.selection(router).attempt(attempt)?;
+        let mut chain = format!(" chain deed {{\n  type filter hook {}\n", self.deed.hook);
+        for statement in &self.deed.statements {
+            chain.push_str(&format!("  {selection} {statement}\n"));
+        }
+        chain.push_str(" }\n");
+        let hits = Hits::of(&self.lab, &text, self.aim);
+        let table = Table::load(router, &chain).attempt(attempt)?;
+        hits.on();
+        Ok(Forward { table, hits, on: true })
+    }
+
+    fn selection(&self, router: &Router) -> Result<String> {
+        let mut selection = String::new();
+        if let Some(host) = &self.aim.from {
+            selection.push_str(&format!("iifname \"{}\" ", router.port(host)?.name));
+        }
+        if let Some(bytes) = self.over {
+            if bytes >= 65535 {
+                return Err(Error::Usage(format!("no packet is longer than {bytes} bytes")));
+            }
+            selection.push_str(&format!("meta length > {bytes} "));
+        }
+        match self.aim.only {
+            Some(Flags(0)) => return Err(Error::Usage("every segment has no flags at all".into())),
+            Some(Flags(flags)) => {
+                selection.push_str(&format!("tcp flags & {flags:#x} == {flags:#x}"));
+            }
+            None => selection.push_str("meta l4proto tcp"),
+        }
+        Ok(selection)
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("router {}", self.deed.text);
+        if let Some(flags) = self.aim.only {
+            text.push_str(&format!(", {flags}"));
+        }
+        if let Some(bytes) = self.over {
+            text.push_str(&format!(", over {bytes} bytes"));
+        }
+        match &self.aim.from {
+            Some(host) => text.push_str(&format!(", from {host}")),
+            None => text.push_str(", both ways"),
+        }
+        text
+    }
+}
+
+/// A router's fault that is on. Lift it, or drop it.
+#[must_use = "a fault is lifted when its guard is dropped"]
+pub struct Forward {
+    table: Table,
+    hits: Arc<Hits>,
+    on: bool,
+}
+
+impl Forward {
+    /// The segments it has hit so far.
+    ///
+    /// # Errors
+    /// The taps have lost frames.
+    pub async fn hit(&self) -> Result<Vec<Segment>> {
+        self.hits.settled().await
+    }
+
+    /// Lets everything through again. How many segments it hit.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the taps have lost frames.
+    pub async fn lift(mut self) -> Result<usize> {
+        let text = self.hits.text();
+        self.table.unload().attempt(|| format!("lift \"{text}\""))?;
+        self.hits.off();
+        self.on = false;
+        Ok(self.hit().await?.len())
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        if self.on {
+            let _ = self.table.unload();
+            self.hits.off();
+        }
+    }
+}

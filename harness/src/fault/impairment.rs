@@ -1,0 +1,218 @@
+//! A bad path: slow, lossy, out of order. The qdisc netem on the ports by which the patch sends,
+//! so that neither host has a part in it.
+
+use std::sync::Arc;
+
+use super::{
+    hits::{Aim, Hits},
+    lift_aside,
+};
+use crate::{
+    error::{Attempt, Error, Result},
+    lab::{Lab, Patch, Port},
+    sys::{
+        netem::{Counted, Netem},
+        probe,
+    },
+    wire::Segment,
+};
+
+/// An impairment in the making: both ways, unless narrowed.
+#[must_use = "a fault acts once it is on"]
+pub struct ImpairmentBuilder {
+    lab: Lab,
+    netem: Netem,
+    towards: Option<String>,
+    from: Option<String>,
+    may_miss: bool,
+}
+
+impl Lab {
+    /// Impairs the path between the hosts; see [`Impairment`]. Its case needs
+    /// [`Need::Netem`](crate::runner::needs::Need::Netem).
+    pub fn impair(&self, netem: Netem) -> ImpairmentBuilder {
+        let lab = self.clone();
+        ImpairmentBuilder { lab, netem, towards: None, from: None, may_miss: false }
+    }
+}
+
+impl ImpairmentBuilder {
+    /// One way: only what this host sends to the other one.
+    pub fn from(mut self, host: &str) -> Self {
+        self.from = Some(host.to_owned());
+        self
+    }
+
+    /// One way: only what is sent to this host, by whomever.
+    pub fn towards(mut self, host: &str) -> Self {
+        self.towards = Some(host.to_owned());
+        self
+    }
+
+    /// Says that the case is right also when no segment shows the impairment.
+    pub fn that_may_miss(mut self) -> Self {
+        self.may_miss = true;
+        self
+    }
+
+    /// Turns it on: when this returns, every frame that enters the patch is impaired.
+    ///
+    /// # Errors
+    /// The settings are impossible, there is no patch or no such host, the path is impaired
+    /// already, or the kernel has no netem.
+    pub async fn turn_on(self) -> Result<Impairment> {
+        let (ports, way) = self.way()?;
+        let Self { lab, netem, towards, from, may_miss } = self;
+        possible(&netem)?;
+        let patch = lab.patch()?.clone();
+        let text = format!("{netem} {way}");
+        patch.claim(&ports)?;
+        // From here on the guard gives back what was taken.
+        let aim = Aim {
+            from,
+            to: towards,
+            any_fate: netem.holds_back(),
+            copies: netem.copies(),
+            may_miss,
+            ..Aim::default()
+        };
+        let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
+        for port in on.claimed.clone() {
+            let put = on.patch.rtnl().impair(port.index, &netem).await;
+            put.attempt(|| format!("impair what goes to host {}: {text}", port.host))?;
+            on.ports.push(port);
+        }
+        on.lab.wire().allow(netem.longest_delay());
+        let hits = Hits::of(&on.lab, &text, aim);
+        hits.on();
+        on.hits = Some(hits);
+        Ok(on)
+    }
+
+    /// The ports that this is about, and in words which.
+    fn way(&self) -> Result<(Vec<Port>, String)> {
+        let patch = self.lab.patch()?;
+        match (&self.from, &self.towards) {
+            (None, None) => Ok((patch.ports().to_vec(), "both ways".to_owned())),
+            (None, Some(to)) => Ok((vec![patch.port_to(to)?], format!("towards {to}"))),
+            (Some(from), None) => {
+                patch.port_to(from)?;
+                let others = patch.ports().iter().filter(|port| port.host != *from);
+                match others.collect::<Vec<_>>()[..] {
+                    [only] => Ok((vec![only.clone()], format!("from {from}"))),
+                    _ => Err(Error::Usage(format!(
+                        "what host {from} sends has more than one way here: say towards whom"
+                    ))),
+                }
+            }
+            (Some(from), Some(to)) => Err(Error::Usage(format!(
+                "an impairment from {from} and towards {to}: say one of them"
+            ))),
+        }
+    }
+}
+
+/// An impaired path. Change it, lift it, or drop it. What is on its way when it is lifted is lost.
+#[must_use = "a path is well again when its guard is dropped"]
+pub struct Impairment {
+    lab: Lab,
+    patch: Patch,
+    /// Those that are impaired.
+    ports: Vec<Port>,
+    /// Those that nobody else may impair.
+    claimed: Vec<Port>,
+    /// None until it is on.
+    hits: Option<Arc<Hits>>,
+}
+
+impl Impairment {
+    /// Impairs the path in another way from now on; nothing of the old settings stays. What is on
+    /// its way stays there as long as it was told to.
+    ///
+    /// # Errors
+    /// The settings are impossible.
+    pub async fn change(&mut self, netem: Netem) -> Result {
+        possible(&netem)?;
+        for port in &self.ports {
+            let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
+            changed.attempt(|| format!("impair what goes to host {}: {netem}", port.host))?;
+        }
+        self.lab.wire().allow(netem.longest_delay());
+        self.lab.scene().note(format!("impairment changed: {netem}"));
+        Ok(())
+    }
+
+    /// What the kernel has counted so far.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub async fn counted(&self) -> Result<Counted> {
+        let mut all = Counted::default();
+        for port in &self.ports {
+            all += self.patch.rtnl().counted(port.index).await?;
+        }
+        Ok(all)
+    }
+
+    /// The segments that show it, as far as they are to be told from others: of a path that only
+    /// loses, those that were lost; of one that holds back, all.
+    ///
+    /// # Errors
+    /// The taps have lost frames.
+    pub async fn hit(&self) -> Result<Vec<Segment>> {
+        match &self.hits {
+            Some(hits) => hits.settled().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Makes the path well again, and says what the kernel has counted.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn lift(mut self) -> Result<Counted> {
+        let counted = self.counted().await?;
+        for port in std::mem::take(&mut self.ports) {
+            let lifted = self.patch.rtnl().delete_root(port.index).await;
+            lifted.attempt(|| format!("lift the impairment towards host {}", port.host))?;
+        }
+        self.end();
+        Ok(counted)
+    }
+
+    fn end(&mut self) {
+        self.patch.release(&std::mem::take(&mut self.claimed));
+        if let Some(hits) = self.hits.take() {
+            hits.off();
+        }
+    }
+}
+
+impl Drop for Impairment {
+    fn drop(&mut self) {
+        let ports = std::mem::take(&mut self.ports);
+        if !ports.is_empty() {
+            lift_aside(async move |rtnl| {
+                for port in ports {
+                    rtnl.delete_root(port.index).await?;
+                }
+                Ok(())
+            });
+        }
+        self.end();
+    }
+}
+
+/// Whether the settings are possible, here.
+fn possible(netem: &Netem) -> Result {
+    const SEEDS_SINCE: (u32, u32) = (6, 6);
+    netem.check()?;
+    let (version, release) = probe::kernel_version();
+    // An older kernel would ignore it without a word.
+    if netem.has_seed() && version < SEEDS_SINCE {
+        return Err(Error::Usage(format!(
+            "impossible impairment: a seed, which netem takes since Linux 6.6; this is {release}"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Something broken on purpose: held by a guard, lifted when dropped, counting what it hit.
+//!
+//! One fault a file. A fault that hit nothing proves nothing, so its case fails, unless it says
+//! with the guard's own method that nothing must be hit.
+
+mod address;
+mod alteration;
+mod black_hole;
+mod forward;
+mod hits;
+mod icmp_error;
+mod impairment;
+mod inject;
+mod interface;
+mod link;
+mod mtu;
+mod neighbour;
+mod packets;
+mod power;
+mod route;
+mod router_drop;
+mod router_reset;
+mod rules;
+mod suspend;
+mod tracking;
+mod unresolved;
+
+pub use alteration::Alteration;
+pub use black_hole::{BlackHole, BlackHoleBuilder};
+pub use forward::{Forward, ForwardBuilder};
+pub use icmp_error::IcmpError;
+pub use impairment::{Impairment, ImpairmentBuilder};
+pub use inject::{Forged, Impostor};
+pub use link::{Unplug, Unplugged};
+pub use packets::{Packets, Rule, Unreachable, packets};
+pub use power::{Death, Outage};
+pub use route::Misroute;
+pub use rules::{Rules, RulesBuilder};
+pub use suspend::Suspension;
+pub use tracking::{Strangers, Tracking, TrackingBuilder};
+pub use unresolved::Unresolved;
+
+use crate::{
+    error::Result,
+    sys::{
+        netns::Netns,
+        rtnl::{self, Rtnl},
+    },
+};
+
+/// Lifts a fault from a `drop`, which cannot wait for the runtime it happens on: another runtime
+/// is borrowed for a moment, with a conversation of its own about the patch.
+pub(crate) fn lift_aside<F: Future<Output = Result>>(
+    lift: impl FnOnce(Rtnl) -> F + Send + 'static,
+) {
+    lift_aside_in(None, lift);
+}
+
+/// As [`lift_aside`], the conversation being with this namespace instead.
+pub(crate) fn lift_aside_in<F: Future<Output = Result>>(
+    netns: Option<Netns>,
+    lift: impl FnOnce(Rtnl) -> F + Send + 'static,
+) {
+    let aside = move || {
+        if let Some(netns) = netns {
+            netns.enter_for_good().ok()?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async { lift(Rtnl::start(rtnl::socket().ok()?)).await.ok() })
+    };
+    // A case that is ending anyway may fail here and loses nothing.
+    let _ = std::thread::spawn(aside).join();
+}
+
+/// What the end of a case asks of every fault it used.
+pub(crate) trait Inspect: Send + Sync {
+    /// Whether the fault acted as its case meant it to.
+    fn inspect(&self) -> Result;
+}

@@ -1,0 +1,39 @@
+//! An interface that carries less than its neighbours believe: larger frames end there without
+//! a word, smaller ones pass.
+
+use super::alteration::{Alteration, ready};
+use crate::{
+    error::{Error, Result},
+    lab::Lab,
+    sys::rtnl::Rtnl,
+};
+
+impl Lab {
+    /// Shrinks the MTU of a host's own interface to so many bytes. Below 1280 its IPv6 goes, too
+    /// (RFC 8200 5), until this is lifted.
+    ///
+    /// # Errors
+    /// There is no such host, it is dead, its interface is gone, or this is no shrinking.
+    pub async fn shrink_mtu(&self, host: &str, bytes: u32) -> Result<Alteration> {
+        /// What IPv4 needs (RFC 791), and the least a veth takes (`ETH_MIN_MTU`).
+        const LEAST: u32 = 68;
+        let host = self.host(host)?.clone();
+        let whole = self.mtu();
+        if !(LEAST..whole).contains(&bytes) {
+            return Err(Error::Usage(format!(
+                "an MTU of {bytes} on host {} is no shrinking: it goes from {LEAST} to {}",
+                host.name(),
+                whole - 1
+            )));
+        }
+        let index = host.interface();
+        let (lab, again) = (self.clone(), host.clone());
+        let act = async move |rtnl: Rtnl| rtnl.set_mtu(index, bytes).await;
+        let undo = async move |rtnl: Rtnl| {
+            rtnl.set_mtu(index, whole).await?;
+            lab.refurnish(&rtnl, &again).await?;
+            ready(&rtnl, &again).await
+        };
+        Alteration::begin(self, &host, &format!("MTU {bytes}"), act, undo).await
+    }
+}

@@ -1,0 +1,65 @@
+//! A host that is mistaken about where another is on the wire: its entry is wrong, or so old that
+//! it has to ask.
+
+use super::Alteration;
+use crate::{
+    error::Result,
+    lab::{Host, Ip, Lab, Neighbours},
+    sys::{neighbours::Surety, rtnl::Rtnl},
+};
+
+/// A hardware address that nobody in any lab has.
+const NOBODY: [u8; 6] = [2, 0, 0, 0, 0xff, 0xff];
+
+impl Lab {
+    /// Makes one host send everything that is for another to a hardware address that nobody has.
+    ///
+    /// # Errors
+    /// There is no such host, the first is dead, or its interface is gone.
+    pub async fn misdirect(&self, from: &str, to: &str) -> Result<Alteration> {
+        let text = format!("{to} is believed to be at a stranger's place");
+        self.mistake(from, to, NOBODY, Surety::Permanent, &text).await
+    }
+
+    /// Makes one host unsure of where another is: it goes on sending there, and asks after a while.
+    ///
+    /// # Errors
+    /// There is no such host, the first is dead, or its interface is gone.
+    pub async fn doubt(&self, from: &str, to: &str) -> Result<Alteration> {
+        let mac = self.host(to)?.mac();
+        self.mistake(from, to, mac, Surety::Stale, &format!("unsure of where {to} is")).await
+    }
+
+    async fn mistake(
+        &self,
+        from: &str,
+        to: &str,
+        mac: [u8; 6],
+        surety: Surety,
+        text: &str,
+    ) -> Result<Alteration> {
+        let (host, far) = (self.host(from)?.clone(), self.host(to)?.clone());
+        let index = host.interface();
+        let both = |far: &Host| [Ip::V4, Ip::V6].map(|ip| far.ip(ip));
+        let addresses = both(&far);
+        let act = async move |rtnl: Rtnl| {
+            for address in addresses {
+                rtnl.set_neighbour(index, address, mac, surety).await?;
+            }
+            Ok(())
+        };
+        let neighbours = self.neighbours();
+        let undo = async move |rtnl: Rtnl| {
+            for address in both(&far) {
+                match neighbours {
+                    Neighbours::Permanent => {
+                        rtnl.set_neighbour(index, address, far.mac(), Surety::Permanent).await?;
+                    }
+                    Neighbours::Learned => rtnl.forget_neighbour(index, address).await?,
+                }
+            }
+            Ok(())
+        };
+        Alteration::begin(self, &host, text, act, undo).await
+    }
+}

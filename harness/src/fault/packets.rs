@@ -1,0 +1,449 @@
+//! Which packets a rule is about, and what becomes of them.
+
+use std::{
+    fmt::Write,
+    net::SocketAddr,
+    ops::{Bound, RangeBounds},
+};
+
+use crate::{
+    error::{Error, Result},
+    lab::{Patch, Port},
+    pair::End,
+    wire::{Flags, Seq},
+};
+
+/// TCP segments passing through the patch, all of them unless narrowed.
+pub fn packets() -> Packets {
+    Packets::default()
+}
+
+/// A description of TCP segments: what is not said is not asked.
+#[derive(Debug, Clone, Default)]
+#[must_use = "say what becomes of them"]
+pub struct Packets {
+    from: Option<String>,
+    to: Option<String>,
+    ends: Option<(SocketAddr, SocketAddr)>,
+    with: Flags,
+    without: Flags,
+    payload: Option<(u32, u32)>,
+    seq: Option<(u32, u32)>,
+    chance: Option<f64>,
+    which: Which,
+}
+
+/// Which of those that fit, in the order of their coming.
+#[derive(Debug, Clone, Copy, Default)]
+enum Which {
+    #[default]
+    All,
+    First(u32),
+    Nth(u32),
+}
+
+/// What a refusing router says: ICMP's destination unreachable (RFC 792, RFC 4443 3.1), with the
+/// code it has in IPv4 and in IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreachable {
+    /// ICMP code.
+    pub v4: u8,
+    /// `ICMPv6` code.
+    pub v6: u8,
+}
+
+impl Unreachable {
+    /// No route to the network.
+    pub const NET: Self = Self { v4: 0, v6: 0 };
+    /// The host does not answer.
+    pub const HOST: Self = Self { v4: 1, v6: 3 };
+    /// Nobody listens on that port.
+    pub const PORT: Self = Self { v4: 3, v6: 4 };
+    /// Forbidden by an administrator.
+    pub const PROHIBITED: Self = Self { v4: 13, v6: 1 };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Dropped,
+    Reset,
+    Refused(Unreachable),
+}
+
+/// Some packets and their fate.
+#[derive(Debug, Clone)]
+#[must_use = "a rule acts once it is turned on"]
+pub struct Rule {
+    what: Packets,
+    fate: Fate,
+}
+
+impl Packets {
+    /// Sent by this host.
+    pub fn from(mut self, host: &str) -> Self {
+        self.from = Some(host.to_owned());
+        self
+    }
+
+    /// Sent to this host.
+    pub fn to(mut self, host: &str) -> Self {
+        self.to = Some(host.to_owned());
+        self
+    }
+
+    /// Sent by this end of a connection to its peer.
+    pub fn sent_by(mut self, end: &End) -> Self {
+        self.from = Some(end.host().name().to_owned());
+        self.ends = Some((end.local_address(), end.remote_address()));
+        self
+    }
+
+    /// With all of these flags.
+    pub fn flags(mut self, flags: Flags) -> Self {
+        self.with |= flags;
+        self
+    }
+
+    /// With none of these flags.
+    pub fn without(mut self, flags: Flags) -> Self {
+        self.without |= flags;
+        self
+    }
+
+    /// With data.
+    pub fn carrying_data(self) -> Self {
+        self.payload(1..)
+    }
+
+    /// Without data.
+    pub fn empty(self) -> Self {
+        self.payload(0..=0)
+    }
+
+    /// An acknowledgement and nothing else, probes included.
+    pub fn pure_ack(self) -> Self {
+        self.flags(Flags::ACK).without(Flags::SYN | Flags::FIN | Flags::RST).empty()
+    }
+
+    /// With so many bytes of data.
+    pub fn payload(mut self, bytes: impl RangeBounds<u32>) -> Self {
+        self.payload = Some(bounds(bytes));
+        self
+    }
+
+    /// With a sequence number in this range, counted as on the wire: from the SYN. It needs
+    /// [`Self::sent_by`], to know whose SYN.
+    pub fn seq(mut self, numbers: impl RangeBounds<u32>) -> Self {
+        self.seq = Some(bounds(numbers));
+        self
+    }
+
+    /// Each with this probability only, by the kernel's own dice.
+    pub fn with_probability(mut self, probability: f64) -> Self {
+        self.chance = Some(probability);
+        self
+    }
+
+    /// Only the first so many of those that fit all the rest.
+    pub fn first(mut self, count: u32) -> Self {
+        self.which = Which::First(count);
+        self
+    }
+
+    /// Only the one of this number, from 1, of those that fit all the rest.
+    pub fn nth(mut self, number: u32) -> Self {
+        self.which = Which::Nth(number);
+        self
+    }
+
+    /// They never arrive, and nobody is told.
+    pub fn are_dropped(self) -> Rule {
+        Rule { what: self, fate: Fate::Dropped }
+    }
+
+    /// They never arrive, and their sender gets a TCP reset in the receiver's name.
+    pub fn are_reset(self) -> Rule {
+        Rule { what: self, fate: Fate::Reset }
+    }
+
+    /// They never arrive, and their sender gets an ICMP error, which also comes in the receiver's
+    /// name: the patch has no address.
+    pub fn are_refused(self, code: Unreachable) -> Rule {
+        Rule { what: self, fate: Fate::Refused(code) }
+    }
+}
+
+fn bounds(range: impl RangeBounds<u32>) -> (u32, u32) {
+    let low = match range.start_bound() {
+        Bound::Included(low) => *low,
+        Bound::Excluded(low) => low.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    match range.end_bound() {
+        Bound::Included(high) => (low, *high),
+        // An empty range stays one.
+        Bound::Excluded(0) => (1, 0),
+        Bound::Excluded(high) => (low, high - 1),
+        Bound::Unbounded => (low, u32::MAX),
+    }
+}
+
+impl Rule {
+    /// Whose packets it is about: one host's, or everybody's.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.what.from.as_deref()
+    }
+
+    /// The hosts it names.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        [&self.what.from, &self.what.to].into_iter().flatten().map(String::as_str)
+    }
+
+    /// The connection whose numbers it needs to know.
+    pub(super) fn numbered_by(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.what.seq.and(self.what.ends)
+    }
+
+    /// Refuses what can match nothing.
+    pub(super) fn check(&self) -> Result {
+        let Packets { from, to, with, without, chance, which, .. } = &self.what;
+        let ranges = [self.what.payload, self.what.seq];
+        let trouble = if from.is_some() && from == to {
+            "nobody sends to himself through the patch"
+        } else if with.intersects(*without) {
+            "a flag is both asked for and ruled out"
+        } else if ranges.into_iter().flatten().any(|(low, high)| low > high) {
+            "a range is empty"
+        } else if self.what.payload.is_some_and(|(low, _)| low > MOST) {
+            "no packet is as long as that"
+        } else if chance.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+            "a probability is over 0 and at most 1"
+        } else if matches!(which, Which::First(0) | Which::Nth(0)) {
+            "matches are counted from 1"
+        } else if matches!(which, Which::First(n) | Which::Nth(n) if *n >= MODULUS) {
+            "that many are never counted"
+        } else if self.what.seq.is_some() && self.what.ends.is_none() {
+            "whose sequence numbers is not said: use sent_by"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!("packet rule \"{self}\" cannot match: {trouble}")))
+    }
+
+    /// The lines that lead from the chain of `port` to the rule's own chain; `base` is where its
+    /// sequence numbers start.
+    pub(super) fn matches(
+        &self,
+        patch: &Patch,
+        port: &Port,
+        chain: &str,
+        base: Option<Seq>,
+    ) -> String {
+        let mut lines = String::new();
+        for family in [4, 6] {
+            let Some(conditions) = self.conditions(patch, port, family, base) else { continue };
+            match self.what.payload {
+                None => {
+                    let _ = writeln!(lines, "{conditions} jump {chain}");
+                }
+                Some(payload) => {
+                    // nft cannot subtract: one line for every length a TCP header can have.
+                    for words in 5..=15 {
+                        let length = length(family, words * 4, payload);
+                        let _ =
+                            writeln!(lines, "{conditions} tcp doff {words} {length} jump {chain}");
+                    }
+                }
+            }
+        }
+        lines
+    }
+
+    fn conditions(
+        &self,
+        patch: &Patch,
+        port: &Port,
+        family: u8,
+        base: Option<Seq>,
+    ) -> Option<String> {
+        let Packets { to, ends, with, without, seq, .. } = &self.what;
+        // No IPv4 options and no IPv6 extension headers: TCP sends none here.
+        let (mut text, ip) = match family {
+            4 => ("ip hdrlength 5 ip protocol tcp".to_owned(), "ip"),
+            _ => ("ip6 nexthdr tcp".to_owned(), "ip6"),
+        };
+        if let Some(to) = to {
+            let target = patch.ports().iter().find(|port| port.host == *to)?;
+            if target.index == port.index {
+                return None;
+            }
+            let mac = target.mac.map(|byte| format!("{byte:02x}")).join(":");
+            let _ = write!(text, " ether daddr {mac}");
+        }
+        if let Some((from, to)) = ends {
+            if from.is_ipv4() != (family == 4) {
+                return None;
+            }
+            let _ = write!(text, " {ip} saddr {} {ip} daddr {}", from.ip(), to.ip());
+            let _ = write!(text, " tcp sport {} tcp dport {}", from.port(), to.port());
+        }
+        let asked = *with | *without;
+        if asked != Flags::NONE {
+            let _ = write!(text, " tcp flags & {} == {}", asked.0, with.0);
+        }
+        if let (Some((low, high)), Some(base)) = (seq, base)
+            && high - low < u32::MAX
+        {
+            let (from, to) = ((base + *low).0, (base + *high).0);
+            let _ = match from <= to {
+                true => write!(text, " tcp sequence {}", span(from, to)),
+                // The numbers wrap within the range.
+                false => {
+                    let (end, start) = (span(from, u32::MAX), span(0, to));
+                    write!(text, " tcp sequence {{ {start}, {end} }}")
+                }
+            };
+        }
+        Some(text)
+    }
+
+    /// The rule's own chains, `chain` and one after it: whom of those that fit it takes, its
+    /// counter, and what it does.
+    pub(super) fn act(&self, chain: &str, counter: &str) -> String {
+        let mut choice = String::new();
+        if let Some(chance) = self.what.chance {
+            let threshold = (chance * f64::from(DICE)).round().max(1.0);
+            // A die that always falls right need not be thrown, and nft refuses to.
+            if threshold < f64::from(DICE) {
+                let _ = write!(choice, "numgen random mod {DICE} < {threshold} ");
+            }
+        }
+        let _ = match self.what.which {
+            Which::All => Ok(()),
+            // The kernel counts from 0.
+            Which::First(count) => write!(choice, "numgen inc mod {MODULUS} < {count} "),
+            Which::Nth(number) => write!(choice, "numgen inc mod {MODULUS} {} ", number - 1),
+        };
+        let verdict = match self.fate {
+            Fate::Dropped => "drop".to_owned(),
+            Fate::Reset => "reject with tcp reset".to_owned(),
+            Fate::Refused(Unreachable { v4, v6 }) => format!(
+                "meta protocol ip reject with icmp type {v4}\n\
+                 meta protocol ip6 reject with icmpv6 type {v6}"
+            ),
+        };
+        format!(
+            "chain {chain}_fate {{\n{verdict}\n}}\n\
+             chain {chain} {{\n{choice}counter name {counter} goto {chain}_fate\n}}\n"
+        )
+    }
+}
+
+/// No packet here is longer.
+const MOST: u32 = 65_535;
+/// Matches are counted modulo this, so never again from 0.
+const MODULUS: u32 = 1_000_000_000;
+/// How many sides the kernel's dice have.
+const DICE: u32 = 1_000_000;
+
+/// What IP says of the length of a packet with this TCP header and this much data.
+fn length(family: u8, tcp: u32, (low, high): (u32, u32)) -> String {
+    let (field, headers) = if family == 4 { ("ip length", 20 + tcp) } else { ("ip6 length", tcp) };
+    let bound = |bytes: u32| bytes.saturating_add(headers).min(MOST);
+    format!("{field} {}", span(bound(low), bound(high)))
+}
+
+fn span(low: u32, high: u32) -> String {
+    if low == high { low.to_string() } else { format!("{low}-{high}") }
+}
+
+/// In words: "drop FIN from a, the first".
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Packets { from, to, ends, with, without, payload, seq, chance, which } = &self.what;
+        match self.fate {
+            Fate::Dropped => write!(f, "drop ")?,
+            Fate::Reset => write!(f, "reset ")?,
+            Fate::Refused(Unreachable { v4, v6 }) => write!(f, "refuse (code {v4} or {v6}) ")?,
+        }
+        match (*with == Flags::NONE, payload) {
+            (false, _) => write!(f, "{with}")?,
+            (true, Some((1, u32::MAX))) => write!(f, "data")?,
+            (true, _) => write!(f, "packets")?,
+        }
+        if let Some(from) = from {
+            write!(f, " from {from}")?;
+        }
+        if let Some(to) = to {
+            write!(f, " to {to}")?;
+        }
+        if let Some((from, to)) = ends {
+            write!(f, ", {from} > {to}")?;
+        }
+        if *without != Flags::NONE {
+            write!(f, ", without {without}")?;
+        }
+        match payload {
+            None => {}
+            Some((0, 0)) => write!(f, ", empty")?,
+            Some((1, u32::MAX)) if *with == Flags::NONE => {}
+            Some((1, u32::MAX)) => write!(f, ", carrying data")?,
+            Some((low, high)) => write!(f, ", {} bytes", span(*low, *high))?,
+        }
+        if let Some((low, high)) = seq {
+            write!(f, ", seq {}", span(*low, *high))?;
+        }
+        if let Some(chance) = chance {
+            write!(f, ", with probability {chance}")?;
+        }
+        match which {
+            Which::All => Ok(()),
+            Which::First(1) => write!(f, ", the first"),
+            Which::First(count) => write!(f, ", the first {count}"),
+            Which::Nth(number) => write!(f, ", number {number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_reads_as_a_sentence() {
+        let first_fin = packets().from("a").flags(Flags::FIN).first(1).are_dropped();
+        assert_eq!(first_fin.to_string(), "drop FIN from a, the first");
+        let data = packets().to("b").carrying_data().with_probability(0.5).are_reset();
+        assert_eq!(data.to_string(), "reset data to b, with probability 0.5");
+        let acks = packets().pure_ack().nth(3).are_refused(Unreachable::HOST);
+        let words = "refuse (code 1 or 3) ACK, without SYN+RST+FIN, empty, number 3";
+        assert_eq!(acks.to_string(), words);
+    }
+
+    #[test]
+    fn what_cannot_match_is_refused() {
+        let refused = |packets: Packets, why: &str| {
+            let error = packets.are_dropped().check().expect_err(why).to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        refused(packets().from("a").to("a"), "himself");
+        refused(packets().flags(Flags::FIN).without(Flags::FIN), "ruled out");
+        #[allow(clippy::reversed_empty_ranges)]
+        refused(packets().payload(9..3), "empty");
+        refused(packets().payload(..0), "empty");
+        refused(packets().payload(70_000..), "as long");
+        for chance in [0.0, -1.0, 1.1, f64::NAN] {
+            refused(packets().with_probability(chance), "probability is over 0");
+        }
+        refused(packets().nth(0), "from 1");
+        refused(packets().first(0), "from 1");
+        refused(packets().seq(1..9), "sent_by");
+        packets().payload(..).with_probability(1.0).are_dropped().check().expect("matches");
+    }
+
+    #[test]
+    fn lengths_are_as_ip_tells_them() {
+        assert_eq!(length(4, 20, (1, u32::MAX)), "ip length 41-65535");
+        assert_eq!(length(6, 32, (0, 0)), "ip6 length 32");
+    }
+}

@@ -1,0 +1,165 @@
+//! The death of a machine: what a process's death is not. Nothing is closed, nothing is sent, and
+//! what was connected to it is not told.
+//!
+//! The order makes it silent. First the host is cut off, so that nothing leaves it any more; then
+//! its sockets are destroyed while somebody holds them, its processes killed, and what those left
+//! destroyed too; only then may the cable be touched. Any other order lets a FIN out, at once or
+//! when the cable comes back, because an orphaned socket goes on retransmitting for minutes.
+
+use std::{os::fd::AsFd, sync::Arc, time::Duration};
+
+use super::hits::{Aim, Hits};
+use crate::{
+    error::{Attempt, Result},
+    lab::{Host, Ip, Lab, Life, estate},
+    sys::netns::Netns,
+    wire::Segment,
+};
+
+/// How a host died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    PoweredOff,
+    Panicked,
+}
+
+impl Fate {
+    fn words(self) -> &'static str {
+        match self {
+            Self::PoweredOff => "is powered off",
+            Self::Panicked => "has panicked",
+        }
+    }
+}
+
+/// A dead host. Boot it again, or leave it dead: dropping this does not bring it back.
+#[must_use = "a dead host can be booted through this, and tells what was sent to it in vain"]
+pub struct Outage {
+    lab: Lab,
+    host: Host,
+    hits: Arc<Hits>,
+    /// What a panicked machine leaves: a network card that holds the link up, and no one behind it.
+    shell: Option<Life>,
+    /// The index of the dead host's end of the cable: with the shell, or, after a power-off, in the
+    /// patch's namespace, where it lies down.
+    end: u32,
+}
+
+/// A death in the making.
+#[must_use = "a host dies once this is awaited to its end"]
+pub struct Death {
+    lab: Lab,
+    host: String,
+    fate: Fate,
+    aim: Aim,
+}
+
+impl Death {
+    pub(crate) fn power_off(lab: &Lab, host: &str) -> Self {
+        Self::of(lab, host, Fate::PoweredOff)
+    }
+
+    pub(crate) fn panic(lab: &Lab, host: &str) -> Self {
+        Self::of(lab, host, Fate::Panicked)
+    }
+
+    fn of(lab: &Lab, host: &str, fate: Fate) -> Self {
+        let aim = Aim { to: Some(host.to_owned()), any_fate: true, ..Aim::default() };
+        Self { lab: lab.clone(), host: host.to_owned(), fate, aim }
+    }
+
+    /// Says that the case is right also when nobody sends anything to the dead host.
+    pub fn that_may_miss(mut self) -> Self {
+        self.aim.may_miss = true;
+        self
+    }
+
+    /// Lets it happen: when this returns, the host's kernel is gone with all it held, and no
+    /// segment of it is on its way.
+    ///
+    /// # Errors
+    /// There is no such host, it is dead already, or the kernel cannot destroy sockets from outside
+    /// (`CONFIG_INET_DIAG_DESTROY`).
+    pub async fn now(self) -> Result<Outage> {
+        let Self { lab, host, fate, aim } = self;
+        let host = lab.host(&host)?.clone();
+        let verb = if fate == Fate::PoweredOff { "power off" } else { "panic" };
+        let text = format!("{} {}", host.name(), fate.words());
+        let attempt = || format!("{verb} host {}", host.name());
+        let rtnl = host.shell_rtnl().attempt(attempt)?;
+        let guest = host.guest()?;
+        let hits = Hits::of(&lab, &text, aim);
+        if let Some(guest) = &guest {
+            // Nothing to be careful about: it takes its sockets with it, in whatever state.
+            match fate {
+                Fate::PoweredOff => drop(guest.kill()),
+                Fate::Panicked => guest.panic()?,
+            }
+        }
+        match fate {
+            Fate::PoweredOff => {
+                rtnl.set_link(host.interface(), false).await?;
+                lab.carrier_is_lost_by_others(&host).await?;
+            }
+            // A panicked machine's card keeps the link, so the interface stays up; without an
+            // address the stack behind it neither sends nor answers.
+            Fate::Panicked if guest.is_some() => {}
+            Fate::Panicked => {
+                for (ip, prefix) in [(Ip::V4, 24), (Ip::V6, 64)] {
+                    rtnl.delete_address(host.interface(), host.ip(ip), prefix).await?;
+                }
+            }
+        }
+        hits.on();
+        let life = host.die(fate.words())?;
+        estate::extinguish(&life)?;
+        let (shell, end) = match fate {
+            Fate::Panicked => (Some(life), host.interface()),
+            Fate::PoweredOff => {
+                let middle = Netns::current()?;
+                let end = lab.scene().next_port();
+                let shelf = format!("off{end}");
+                life.rtnl.move_link(host.interface(), (&shelf, end), middle.as_fd()).await?;
+                lab.scene().forget_estate(host.name());
+                (None, end)
+            }
+        };
+        Ok(Outage { lab, host, hits, shell, end })
+    }
+}
+
+impl Outage {
+    /// The segments that were sent to the dead host so far.
+    ///
+    /// # Errors
+    /// The taps have lost frames.
+    pub async fn sent_in_vain(&self) -> Result<Vec<Segment>> {
+        self.hits.settled().await
+    }
+
+    /// Boots it: the same name and addresses on the same cable, and a kernel that knows of no
+    /// connection. When this returns it answers.
+    ///
+    /// # Errors
+    /// The kernel refuses a part of the new host.
+    pub async fn boot(mut self) -> Result {
+        let attempt = || format!("boot host {}", self.host.name());
+        let holder = self.shell.as_ref().map(|shell| shell.rtnl.clone());
+        let booted = self.lab.revive(&self.host, holder.as_ref(), self.end).await;
+        booted.attempt(attempt)?;
+        if self.shell.take().is_some() {
+            self.lab.scene().forget_estate(self.host.name());
+        }
+        self.hits.off();
+        Ok(())
+    }
+
+    /// As [`Outage::boot`], when the machine has been away for this long.
+    ///
+    /// # Errors
+    /// As [`Outage::boot`].
+    pub async fn boot_after(self, downtime: Duration) -> Result {
+        tokio::time::sleep(downtime).await;
+        self.boot().await
+    }
+}

@@ -1,0 +1,252 @@
+//! Rules for single packets in the patch: which are dropped, and which are answered in the
+//! receiver's name, as a middlebox would, while all others pass.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use super::{
+    Inspect, Rule,
+    hits::{Aim, Hits},
+    lift_aside,
+};
+use crate::{
+    error::{Attempt, Error, Result},
+    lab::{Lab, Patch, Port},
+    sys::nft,
+    wire::Seq,
+};
+
+/// Rules in the making. A packet that fits several meets the first.
+#[must_use = "a fault acts once it is on"]
+pub struct RulesBuilder {
+    lab: Lab,
+    rules: Vec<Rule>,
+    may_miss: bool,
+}
+
+impl RulesBuilder {
+    pub(crate) fn new(lab: &Lab, rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { lab: lab.clone(), rules: rules.into_iter().collect(), may_miss: false }
+    }
+
+    /// Says that the case is right also when a rule hits nothing.
+    pub fn that_may_miss(mut self) -> Self {
+        self.may_miss = true;
+        self
+    }
+
+    /// Turns them on together, in one transaction.
+    ///
+    /// Netfilter's ingress hook runs after traffic control (`net/core/dev.c`,
+    /// `__netif_receive_skb_core`) and never sees a frame that was redirected there. So a port
+    /// that gets its first rules is wired anew, by a rule that comes after all others.
+    ///
+    /// # Errors
+    /// A rule can match nothing or names a host that is dead or unknown, the lab has no patch,
+    /// the program `nft` is missing, or the kernel refuses.
+    pub async fn turn_on(self) -> Result<Rules> {
+        let patch = self.lab.patch()?.clone();
+        if self.rules.is_empty() {
+            return Err(Error::Usage("no packet rule to turn on".to_owned()));
+        }
+        self.lab.wire().settle().await?;
+        let mut bases = Vec::new();
+        for rule in &self.rules {
+            rule.check()?;
+            for host in rule.hosts() {
+                patch.ports_from(Some(host))?;
+                self.lab.host(host)?.rtnl().attempt(|| format!("turn on rule \"{rule}\""))?;
+            }
+            bases.push(self.base(rule)?);
+        }
+        let words: Vec<_> = self.rules.iter().map(Rule::to_string).collect();
+        let text = format!("packet rules: {}", words.join("; "));
+        let table = patch.table();
+        let mut ports = Vec::new();
+        let mut script = format!("table netdev {} {{\n", table.name);
+        for (n, rule) in self.rules.iter().enumerate() {
+            let _ = write!(script, "counter c{n} {{ }}\n{}", rule.act(&chain(n), &counter(n)));
+            for port in patch.ports_from(rule.source())? {
+                if ports.iter().all(|other: &Port| other.index != port.index) {
+                    ports.push(port);
+                }
+            }
+        }
+        for port in &ports {
+            let (index, name, priority) = (port.index, &port.name, table.priority);
+            let _ = write!(script, "chain port_{index} {{\ntype filter hook ingress device");
+            let _ = writeln!(script, " \"{name}\" priority {priority};");
+            for (n, (rule, base)) in self.rules.iter().zip(&bases).enumerate() {
+                if rule.source().is_none_or(|host| host == port.host) {
+                    script.push_str(&rule.matches(&patch, port, &chain(n), *base));
+                }
+            }
+            script.push_str("}\n");
+        }
+        script.push_str("}\n");
+        script.push_str(&patch.before_rules(&ports));
+        let aim = Aim { may_miss: true, ..Aim::default() };
+        let hits = Hits::of(&self.lab, &text, aim);
+        let state = Mutex::new(State::On(table.name));
+        let book = Arc::new(Book { words, may_miss: self.may_miss, state });
+        nft::load(&script).attempt(|| format!("turn on {text}"))?;
+        self.lab.scene().keep_fault(book.clone());
+        // From here on a failure drops the guard, which takes the rules away again.
+        let rules = Rules { hits, book, patch, ports };
+        let left = rules.patch.leave_to_rules(&rules.ports).await;
+        left.attempt(|| format!("turn on {text}"))?;
+        rules.hits.on();
+        Ok(rules)
+    }
+
+    fn base(&self, rule: &Rule) -> Result<Option<Seq>> {
+        let Some((from, to)) = rule.numbered_by() else { return Ok(None) };
+        match self.lab.wire().origin(from, to) {
+            Some(base) => Ok(Some(base)),
+            None => Err(Error::Usage(format!(
+                "packet rule \"{rule}\" cannot match: {from} has sent nothing to {to} yet, so its \
+                 sequence numbers are not known"
+            ))),
+        }
+    }
+}
+
+fn chain(n: usize) -> String {
+    format!("rule_{n}")
+}
+
+fn counter(n: usize) -> String {
+    format!("c{n}")
+}
+
+/// Rules that are on. Lift them, or drop them.
+#[must_use = "packet rules are lifted when their guard is dropped"]
+pub struct Rules {
+    hits: Arc<Hits>,
+    book: Arc<Book>,
+    patch: Patch,
+    ports: Vec<Port>,
+}
+
+impl Rules {
+    /// How many packets each rule has hit so far, by the kernel's counters.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn counts(&self) -> Result<Vec<u64>> {
+        self.book.counts()
+    }
+
+    /// Lets everything through again. How many packets each rule has hit.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub async fn lift(self) -> Result<Vec<u64>> {
+        let lifted = self.book.lift(&self.patch, &self.ports).await;
+        self.hits.off();
+        lifted.attempt(|| format!("lift {}", self.hits.text()))?;
+        self.book.counts()
+    }
+}
+
+impl Drop for Rules {
+    fn drop(&mut self) {
+        if self.book.is_on() {
+            let (book, patch, ports) = (self.book.clone(), self.patch.clone(), self.ports.clone());
+            lift_aside(async move |rtnl| book.lift(&patch.over(rtnl), &ports).await);
+            self.hits.off();
+        }
+    }
+}
+
+/// What rules have hit, for their guard and for the end of the case.
+struct Book {
+    words: Vec<String>,
+    may_miss: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// On, in the nft table of this name.
+    On(String),
+    /// Lifted, with these counts.
+    Off(Vec<u64>),
+}
+
+impl Book {
+    fn is_on(&self) -> bool {
+        matches!(&*self.held(), State::On(_))
+    }
+
+    fn counts(&self) -> Result<Vec<u64>> {
+        match &*self.held() {
+            State::Off(counts) => Ok(counts.clone()),
+            State::On(table) => read(&nft::counters(table)?, table, self.words.len()),
+        }
+    }
+
+    async fn lift(&self, patch: &Patch, ports: &[Port]) -> Result {
+        let State::On(table) = self.held().clone() else { return Ok(()) };
+        let cut_off = patch.cut_off(ports).await?;
+        let counts = read(&nft::counters(&table)?, &table, self.words.len())?;
+        // Not in one run with the question: nft 1.0.6 crashes when it lists what it deletes.
+        if cut_off {
+            patch.retire(&table);
+        } else {
+            nft::load(&format!("delete table netdev {table}\n"))?;
+        }
+        *self.held() = State::Off(counts);
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Inspect for Book {
+    fn inspect(&self) -> Result {
+        if self.may_miss {
+            return Ok(());
+        }
+        match self.words.iter().zip(self.counts()?).find(|(_, count)| *count == 0) {
+            None => Ok(()),
+            Some((rule, _)) => Err(Error::mismatch(
+                format!("packet rule \"{rule}\""),
+                "hits at least one packet",
+                "hit nothing",
+            )),
+        }
+    }
+}
+
+/// The packets of counters `c0`, `c1`… in what `nft -j` says (libnftables-json(5)).
+fn read(text: &str, table: &str, rules: usize) -> Result<Vec<u64>> {
+    let attempt = || format!("read the counters of nft table {table}");
+    let said: serde_json::Value = serde_json::from_str(text).attempt(attempt)?;
+    let objects = said["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let packets = |name: &str| {
+        let counter = objects.iter().map(|object| &object["counter"]).find(|it| it["name"] == name);
+        counter.and_then(|counter| counter["packets"].as_u64())
+    };
+    let counts = (0..rules).map(|n| packets(&counter(n))).collect::<Option<_>>();
+    counts.ok_or_else(|| Error::system(attempt(), format!("not all are in {text:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read_by_name() {
+        let text = r#"{"nftables": [{"metainfo": {"version": "1.0.6"}},
+            {"counter": {"family": "netdev", "name": "c1", "packets": 7, "bytes": 9}},
+            {"counter": {"family": "netdev", "name": "c0", "packets": 3, "bytes": 9}}]}"#;
+        assert_eq!(read(text, "t", 2).expect("both"), [3, 7]);
+        assert!(read(text, "t", 3).is_err());
+        assert!(read("", "t", 1).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! The case's end of a guest's serial line.
+//!
+//! One thread reads the line and sorts what comes: answers to those who asked, messages to the
+//! channel of their agent. A channel ends here in an ordinary control socket, so that whoever
+//! talks to an agent need not know which kind of host it is on. Nothing waits for the case's
+//! runtime, so asking may block the thread that runs it.
+
+use std::{
+    collections::HashMap,
+    net::Shutdown,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::{Arc, Mutex, MutexGuard, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    prod,
+    protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
+};
+use crate::{
+    error::{Attempt, Error, Result},
+    process::protocol::{MESSAGE_LIMIT, decode},
+    sys::seqpacket,
+};
+
+/// How long an answer may take. Answers take a millisecond; a machine that runs many guests on
+/// few cores takes longer, and no case waits for this to pass.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a process of a guest ended, once it has: its wait status.
+pub(crate) type Ending = watch::Receiver<Option<i32>>;
+
+/// A line to a running guest.
+#[derive(Debug)]
+pub(super) struct Line {
+    host: String,
+    stream: Mutex<UnixStream>,
+    /// Told of all that is sent.
+    prod: mpsc::Sender<()>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    gone: bool,
+    next: u32,
+    asked: HashMap<u64, mpsc::Sender<Answer>>,
+    channels: HashMap<u32, mpsc::Sender<Vec<u8>>>,
+    endings: HashMap<i32, watch::Sender<Option<i32>>>,
+}
+
+impl Line {
+    /// Listens to `stream`, the line to the kernel that is process `pid`, and says over the channel
+    /// it gives when the guest is up; that hangs up instead when the guest ends first.
+    pub(super) fn begin(
+        host: &str,
+        pid: i32,
+        stream: UnixStream,
+    ) -> Result<(Arc<Self>, mpsc::Receiver<()>)> {
+        let attempt = || format!("listen to guest {host}");
+        let ears = stream.try_clone().attempt(attempt)?;
+        let (rising, up) = mpsc::channel();
+        let shared = Arc::<Mutex<Shared>>::default();
+        let sorted = shared.clone();
+        let listen = move || listen(ears, &sorted, rising);
+        thread::Builder::new().name("guest".to_owned()).spawn(listen).attempt(attempt)?;
+        let prod = prod::watch(stream.try_clone().attempt(attempt)?, pid)?;
+        let line = Self { host: host.to_owned(), stream: Mutex::new(stream), prod, shared };
+        Ok((Arc::new(line), up))
+    }
+
+    /// Asks and waits for the answer.
+    pub(super) fn ask(&self, ask: &Ask) -> Result<Answer> {
+        let (sender, answers) = mpsc::channel();
+        let id = {
+            let mut shared = held(&self.shared);
+            if shared.gone {
+                return Err(Error::Usage(format!(
+                    "the guest kernel of host {} is gone",
+                    self.host
+                )));
+            }
+            shared.next += 1;
+            let id = shared.next.into();
+            shared.asked.insert(id, sender);
+            id
+        };
+        let attempt = || format!("ask guest {}", self.host);
+        let message = postcard::to_stdvec(&(id, ask)).attempt(attempt)?;
+        self.write(INIT, &message).attempt(attempt)?;
+        match answers.recv_timeout(PATIENCE) {
+            Ok(Answer::Failed { attempt, answer }) => {
+                Err(Error::system(attempt, answer).on_host(&self.host))
+            }
+            Ok(Answer::Misused(text)) => Err(Error::Usage(text)),
+            Ok(answer) => Ok(answer),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(Error::system(attempt(), format!("no answer in {} s", PATIENCE.as_secs())))
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(Error::system(attempt(), "its kernel ended instead of answering"))
+            }
+        }
+    }
+
+    /// Starts an agent: its control socket, its process id in the guest, and word of its end.
+    pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<(OwnedFd, i32, Ending)> {
+        let attempt = || format!("start process {name} on host {}", self.host);
+        let (ours, theirs) = seqpacket::pair()?;
+        let inner = Arc::new(ours);
+        let (sender, messages) = mpsc::channel::<Vec<u8>>();
+        let channel = {
+            let mut shared = held(&self.shared);
+            shared.next += 1;
+            let channel = shared.next;
+            shared.channels.insert(channel, sender);
+            channel
+        };
+        // A thread each way: one side that is slow to listen must not stop the line.
+        let (inward, outward, line) = (inner.clone(), inner, self.clone());
+        let deliver = move || {
+            while let Ok(message) = messages.recv() {
+                if message.is_empty() || seqpacket::send(inward.as_fd(), &message, &[]).is_err() {
+                    break;
+                }
+            }
+            // Closes it for the other thread, too, which holds it as well.
+            let _ = nix::sys::socket::shutdown(
+                std::os::fd::AsRawFd::as_raw_fd(&*inward),
+                nix::sys::socket::Shutdown::Both,
+            );
+        };
+        let collect = move || {
+            let mut buffer = vec![0; MESSAGE_LIMIT];
+            loop {
+                match seqpacket::receive(outward.as_fd(), &mut buffer, true) {
+                    Ok(Some((length, _))) if length > 0 => {
+                        if line.write(channel, &buffer[..length]).is_err() {
+                            return;
+                        }
+                    }
+                    _ => return,
+                }
+            }
+        };
+        thread::Builder::new().spawn(deliver).attempt(attempt)?;
+        thread::Builder::new().spawn(collect).attempt(attempt)?;
+        let ask = Ask::Start { channel, host: self.host.clone(), name: name.to_owned() };
+        let Answer::Number(pid) = self.ask(&ask)? else { return Err(self.nonsense(&ask)) };
+        let pid = i32::try_from(pid).expect("process ids fit an i32");
+        let ending = held(&self.shared)
+            .endings
+            .entry(pid)
+            .or_insert_with(|| watch::Sender::new(None))
+            .subscribe();
+        Ok((theirs, pid, ending))
+    }
+
+    /// What to say of an answer to another question than the one that was asked.
+    pub(super) fn nonsense(&self, ask: &Ask) -> Error {
+        Error::system(format!("ask guest {} for {ask:?}", self.host), "another kind of answer")
+    }
+
+    fn write(&self, channel: u32, message: &[u8]) -> std::io::Result<()> {
+        let mut stream = held(&self.stream);
+        write_frame(&mut *stream, channel, message)?;
+        let _ = self.prod.send(());
+        Ok(())
+    }
+
+    /// Hangs up, which lets everything that waits know.
+    pub(super) fn hang_up(&self) {
+        let _ = held(&self.stream).shutdown(Shutdown::Both);
+    }
+}
+
+fn listen(mut ears: UnixStream, shared: &Mutex<Shared>, rising: mpsc::Sender<()>) {
+    let mut rising = Some(rising);
+    while let Ok((channel, message)) = read_frame(&mut ears) {
+        if channel != INIT {
+            let mut shared = held(shared);
+            if let Some(sender) = shared.channels.get(&channel) {
+                let over = message.is_empty();
+                let _ = sender.send(message);
+                if over {
+                    shared.channels.remove(&channel);
+                }
+            }
+            continue;
+        }
+        match decode(&message) {
+            Ok(Word::Up) => drop(rising.take().map(|rising| rising.send(()))),
+            Ok(Word::Answer(id, answer)) => {
+                let asker = held(shared).asked.remove(&id);
+                let _ = asker.map(|asker| asker.send(answer));
+            }
+            Ok(Word::Ended { pid, status }) => {
+                let mut shared = held(shared);
+                let ending = shared.endings.entry(pid).or_insert_with(|| watch::Sender::new(None));
+                ending.send_replace(Some(status));
+            }
+            Err(_) => break,
+        }
+    }
+    let mut shared = held(shared);
+    shared.gone = true;
+    shared.asked.clear();
+    shared.channels.clear();
+    shared.endings.clear();
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().expect("no holder of this lock panics")
+}

@@ -1,0 +1,261 @@
+//! A lab that has been built.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::future::try_join_all;
+
+use super::{
+    Host, HostKind, Ip, LabBuilder, Neighbours, Patch, Router,
+    builder::{answers_to, carries},
+};
+use crate::{
+    error::{Error, Result},
+    fault::{
+        BlackHoleBuilder, Death, ForwardBuilder, IcmpError, Impostor, Rule, RulesBuilder,
+        Suspension, TrackingBuilder, packets,
+    },
+    sys::rtnl::Rtnl,
+    wire::Wire,
+};
+
+/// The private network of one case. Clones name the same one; it is taken down with the case.
+#[derive(Debug, Clone)]
+pub struct Lab(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) scene: crate::Scene,
+    pub(super) hosts: Vec<Host>,
+    pub(super) patch: Option<Patch>,
+    pub(super) router: Option<Router>,
+    pub(super) wire: Wire,
+    /// How it was built, for hosts that are built again.
+    pub(super) plan: LabBuilder,
+    /// The conversation with the case's own namespace.
+    pub(super) middle: Rtnl,
+}
+
+impl Lab {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Whether both handles name the same lab.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Takes it down before its case ends: its processes are killed and its sockets destroyed;
+    /// the rest goes with the last handle to it.
+    pub fn take_down(self) {
+        for host in self.hosts() {
+            let _ = host.alive(super::estate::extinguish);
+        }
+        self.0.scene.forget(&self);
+    }
+
+    /// The host of this name.
+    ///
+    /// # Errors
+    /// The lab has none.
+    pub fn host(&self, name: &str) -> Result<&Host> {
+        self.0.hosts.iter().find(|host| host.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.0.hosts.iter().map(Host::name).collect();
+            Error::Usage(format!("no host {name} in this lab; it has {}", names.join(", ")))
+        })
+    }
+
+    /// All hosts, in the order they were named.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.0.hosts
+    }
+
+    /// What is seen on its cables.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.0.wire
+    }
+
+    /// The patch in its middle.
+    ///
+    /// # Errors
+    /// Its hosts are joined by a cable directly, or by a router.
+    pub fn patch(&self) -> Result<&Patch> {
+        self.0.patch.as_ref().ok_or_else(|| {
+            let instead =
+                if self.0.router.is_some() { "it is routed" } else { "it is a direct cable" };
+            Error::Usage(format!("this lab has no patch to put a fault in: {instead}"))
+        })
+    }
+
+    /// The router in its middle.
+    ///
+    /// # Errors
+    /// It was built without one.
+    pub fn router(&self) -> Result<&Router> {
+        self.0.router.as_ref().ok_or_else(|| {
+            Error::Usage("this lab has no router: build it with routed()".to_owned())
+        })
+    }
+
+    /// The scene it was built for.
+    #[must_use]
+    pub fn scene(&self) -> &crate::Scene {
+        &self.0.scene
+    }
+
+    /// Takes a host's power away; see [`Death`].
+    pub fn power_off(&self, host: &str) -> Death {
+        Death::power_off(self, host)
+    }
+
+    /// Lets a host's kernel panic: as a power-off, but its network card holds the link.
+    pub fn panic(&self, host: &str) -> Death {
+        Death::panic(self, host)
+    }
+
+    /// Puts a host to sleep; see [`Suspension`]. It needs a patch.
+    ///
+    /// # Errors
+    /// There is no such host or patch, or the host is dead.
+    pub async fn suspend(&self, host: &str) -> Result<Suspension> {
+        Suspension::begin(self, host).await
+    }
+
+    /// Gives a dead host a new kernel. Its end of the cable lies with `holder`, or in the middle.
+    /// There it is called `index`.
+    pub(crate) async fn revive(&self, host: &Host, holder: Option<&Rtnl>, index: u32) -> Result {
+        let holder = holder.unwrap_or(&self.0.middle);
+        self.0.plan.revive(host, self.hosts(), holder, index).await?;
+        self.carries().await
+    }
+
+    /// Gives a living host again what it was built with, as far as it has lost it: its interface
+    /// up, its addresses and neighbours. `rtnl` is a conversation with the host.
+    pub(crate) async fn refurnish(&self, rtnl: &Rtnl, host: &Host) -> Result {
+        self.0.plan.furnish_over(rtnl, host, self.hosts()).await
+    }
+
+    /// Waits until a host that has been refurnished has its carrier and takes its addresses for
+    /// its own.
+    pub(crate) async fn is_back(rtnl: &Rtnl, host: &Host) -> Result {
+        carries(rtnl.clone(), host.interface()).await?;
+        answers_to(rtnl.clone(), host.ip(Ip::V6)).await
+    }
+
+    /// On a direct cable, waits until the others have noticed that `host` holds the link no more,
+    /// which takes a work item (`net/core/link_watch.c`); behind a patch they never do.
+    pub(crate) async fn carrier_is_lost_by_others(&self, host: &Host) -> Result {
+        if self.0.patch.is_some() || self.0.router.is_some() {
+            return Ok(());
+        }
+        for other in self.hosts().iter().filter(|other| !other.is(host)) {
+            let Ok(rtnl) = other.shell_rtnl() else { continue };
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while rtnl.is_operational(other.interface()).await? {
+                if Instant::now() > deadline {
+                    let attempt = format!("see host {} lose its carrier", other.name());
+                    return Err(Error::system(attempt, "it has it after 5 s"));
+                }
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// How hosts of this lab know each other.
+    pub(crate) fn neighbours(&self) -> Neighbours {
+        self.0.plan.neighbours
+    }
+
+    /// The largest packet its cables were built for, in bytes.
+    pub(crate) fn mtu(&self) -> u32 {
+        self.0.plan.mtu
+    }
+
+    /// Waits until every path carries segments, between those hosts that are alive.
+    pub(super) async fn carries(&self) -> Result {
+        let alive = self.hosts().iter().filter_map(|host| Some((host, host.shell_rtnl().ok()?)));
+        let ready = alive.map(|(host, rtnl)| async move {
+            // A guest kernel says itself when it is up.
+            match host.kind() {
+                HostKind::Namespace => Self::is_back(&rtnl, host).await,
+                HostKind::Guest => carries(rtnl, host.interface()).await,
+            }
+        });
+        try_join_all(ready).await?;
+        let (rtnl, ports) = match (&self.0.patch, &self.0.router) {
+            (Some(patch), _) => (patch.rtnl(), patch.ports()),
+            (_, Some(router)) => (router.rtnl(), router.ports()),
+            (None, None) => return Ok(()),
+        };
+        if let Some(router) = &self.0.router {
+            for host in self.hosts() {
+                answers_to(rtnl.clone(), router.address(host.name(), Ip::V6)?).await?;
+            }
+        }
+        let ports = ports.iter().filter(|port| {
+            self.hosts().iter().any(|host| host.name() == port.host && host.shell_rtnl().is_ok())
+        });
+        try_join_all(ports.map(|port| carries(rtnl.clone(), port.index))).await?;
+        Ok(())
+    }
+
+    /// A fault that swallows segments in the patch; see [`crate::fault::BlackHole`].
+    pub fn black_hole(&self) -> BlackHoleBuilder {
+        BlackHoleBuilder::new(self)
+    }
+
+    /// Rules for single packets in the patch; see [`crate::fault::Rules`].
+    pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) -> RulesBuilder {
+        RulesBuilder::new(self, rules)
+    }
+
+    /// Somebody in the patch who speaks in this end's name to its peer; see [`Impostor`].
+    ///
+    /// # Errors
+    /// The lab has no patch, or the peer is not in it.
+    pub fn impersonate(&self, end: &crate::End) -> Result<Impostor> {
+        Impostor::new(self, end.local_address(), end.remote_address())
+    }
+
+    /// The same where there is no connection yet, or none any more: speaks as `from` to `to`.
+    ///
+    /// # Errors
+    /// The lab has no patch, or nobody in it has the address `to`.
+    pub fn impersonate_towards(&self, from: SocketAddr, to: SocketAddr) -> Result<Impostor> {
+        Impostor::new(self, from, to)
+    }
+
+    /// A middlebox that refuses a host's data: it answers with a reset in the receiver's name, and
+    /// lets the receiver know nothing.
+    pub fn reject_from(&self, host: &str) -> RulesBuilder {
+        self.rules([packets().from(host).carrying_data().are_reset()])
+    }
+
+    /// A router that answers what it should forward with an ICMP error.
+    pub fn router_answers(&self, error: IcmpError) -> ForwardBuilder {
+        ForwardBuilder::icmp_error(self, error)
+    }
+
+    /// A router that forwards in silence nothing, or not all.
+    pub fn router_drops(&self) -> ForwardBuilder {
+        ForwardBuilder::router_drop(self)
+    }
+
+    /// A router that answers what it should forward with a TCP reset in the receiver's name.
+    pub fn router_resets(&self) -> ForwardBuilder {
+        ForwardBuilder::router_reset(self)
+    }
+
+    /// A router that keeps state of every connection: a firewall, a load balancer, or, where it
+    /// is [`TrackingBuilder::masquerading`], a NAT.
+    pub fn router_tracks(&self) -> TrackingBuilder {
+        TrackingBuilder::new(self)
+    }
+}

@@ -1,0 +1,23 @@
+//! What a case file needs: `use lastack::prelude::*;`
+
+pub use std::time::Duration;
+
+pub use futures::try_join;
+pub use libc;
+pub use nix::{errno::Errno, sys::signal::Signal, sys::wait::WaitStatus};
+
+pub use crate::error::{Attempt, Error, Result};
+pub use crate::fault::{Death, IcmpError, Misroute, Strangers, Unreachable, packets};
+pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};
+pub use crate::pair::{End, PORT, Pair};
+pub use crate::process::option::{self, Linger};
+pub use crate::process::{Ending, Events, Keepalive, Process, Socket};
+pub use crate::runner::case::Family;
+pub use crate::runner::needs::Need;
+pub use crate::scene::Scene;
+pub use crate::stamp::Stamp;
+pub use crate::sys::netem::{Distribution, GilbertElliott, Netem, Rate, Slot};
+pub use crate::sys::signals::Disposition;
+pub use crate::sys::sock_diag::{State, Timer};
+pub use crate::verdict::{Drained, Outcome, Window, same, timers};
+pub use crate::wire::{Flags, Mark, Segment, Wire, pattern::*};

@@ -1,0 +1,82 @@
+//! The ways a process can end, for stories in which the way should make no difference.
+
+use nix::sys::{signal::Signal, wait::WaitStatus};
+
+use super::{Process, subject::words};
+use crate::{
+    error::{Error, Result},
+    lab::Ip,
+};
+
+/// How a process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// `exit(0)`.
+    Success,
+    /// `exit(1)`.
+    Failure,
+    /// `abort()`: SIGABRT.
+    Abort,
+    /// A wild pointer: SIGSEGV.
+    Crash,
+    /// SIGKILL, from outside.
+    Kill,
+}
+
+impl Ending {
+    /// Every way, with the names test variants carry.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("exit_0", Self::Success),
+        ("exit_1", Self::Failure),
+        ("abort", Self::Abort),
+        ("sigsegv", Self::Crash),
+        ("sigkill", Self::Kill),
+    ];
+
+    /// Every way over either Internet protocol, with the names test variants carry.
+    pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
+        ("exit_0_ipv4", (Self::Success, Ip::V4)),
+        ("exit_0_ipv6", (Self::Success, Ip::V6)),
+        ("exit_1_ipv4", (Self::Failure, Ip::V4)),
+        ("exit_1_ipv6", (Self::Failure, Ip::V6)),
+        ("abort_ipv4", (Self::Abort, Ip::V4)),
+        ("abort_ipv6", (Self::Abort, Ip::V6)),
+        ("sigsegv_ipv4", (Self::Crash, Ip::V4)),
+        ("sigsegv_ipv6", (Self::Crash, Ip::V6)),
+        ("sigkill_ipv4", (Self::Kill, Ip::V4)),
+        ("sigkill_ipv6", (Self::Kill, Ip::V6)),
+    ];
+
+    fn left(self, status: WaitStatus) -> bool {
+        match self {
+            Self::Success => matches!(status, WaitStatus::Exited(_, 0)),
+            Self::Failure => matches!(status, WaitStatus::Exited(_, 1)),
+            Self::Abort => matches!(status, WaitStatus::Signaled(_, Signal::SIGABRT, _)),
+            Self::Crash => matches!(status, WaitStatus::Signaled(_, Signal::SIGSEGV, _)),
+            Self::Kill => matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
+        }
+    }
+}
+
+impl Process {
+    /// Ends the process this way and waits until it has ended, and with it closed everything.
+    ///
+    /// # Errors
+    /// It had ended already, or its wait status is another than this way leaves.
+    pub async fn end_by(&self, ending: Ending) -> Result {
+        let status = match ending {
+            Ending::Success => self.exit(0).await?,
+            Ending::Failure => self.exit(1).await?,
+            Ending::Abort => self.abort().await?,
+            Ending::Crash => self.crash().await?,
+            Ending::Kill => {
+                self.signal(Signal::SIGKILL)?;
+                self.wait().await?
+            }
+        };
+        if ending.left(status) {
+            return Ok(());
+        }
+        Err(Error::mismatch(self.name(), format!("ends by {ending:?}"), words(status)))
+    }
+}

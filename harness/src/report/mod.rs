@@ -1,0 +1,31 @@
+//! Consumers of the runner's events. None of them knows how a case is run.
+
+pub mod junit;
+pub mod libtest;
+pub mod terminal;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::runner::events::{Finished, Outcome};
+    use crate::runner::registry::{FamilySource, Registry};
+
+    /// Two cases, `close::fin` and `linger::zero`.
+    pub(super) fn registry() -> Registry {
+        let source = |family, file, cases| FamilySource { family, file, cases };
+        Registry::build(&[
+            source("close", "close/fin.rs", |family| {
+                family.case("fin").covers(["GC-01"]).source("s").run(|_| async { Ok(()) });
+            }),
+            source("linger", "linger/zero.rs", |family| {
+                family.case("zero").covers(["LI-01"]).source("s").run(|_| async { Ok(()) });
+            }),
+        ])
+        .unwrap()
+    }
+
+    pub(super) fn finished(outcome: Outcome, millis: u64) -> Finished {
+        Finished { outcome, elapsed: Duration::from_millis(millis), rss_kib: 0, evidence: None }
+    }
+}

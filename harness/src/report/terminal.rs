@@ -1,0 +1,282 @@
+//! A run as a person watches it: progress, failures in full as they happen, a table at the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::runner::case::Case;
+use crate::runner::events::{Event, Finished, Outcome, Reporter};
+use crate::runner::evidence::account;
+use crate::runner::jobs::skips_denied;
+
+/// One column less than the narrowest terminal in use: a line that wraps cannot be redrawn.
+const LINE: usize = 79;
+
+/// Tells a run on standard output: a line that is redrawn on a terminal, a line a case where
+/// the output goes elsewhere.
+pub struct Terminal<W> {
+    out: W,
+    live: bool,
+    colour: bool,
+    began: Instant,
+    cases: usize,
+    running: Vec<String>,
+    families: BTreeMap<&'static str, Tally>,
+    failures: Vec<String>,
+    reasons: BTreeMap<String, usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+    time: Duration,
+}
+
+impl Terminal<std::io::Stdout> {
+    /// On this program's standard output, in colour where a terminal wants it (`NO_COLOR`).
+    #[must_use]
+    pub fn stdout() -> Self {
+        let live = std::io::stdout().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self::new(std::io::stdout(), live, live && !plain)
+    }
+}
+
+impl<W: Write> Terminal<W> {
+    /// On `out`; `live` redraws a line of progress.
+    pub fn new(out: W, live: bool, colour: bool) -> Self {
+        Self {
+            out,
+            live,
+            colour,
+            began: Instant::now(),
+            cases: 0,
+            running: Vec::new(),
+            families: BTreeMap::new(),
+            failures: Vec::new(),
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    fn total(&self) -> Tally {
+        self.families.values().fold(Tally::default(), |sum, tally| Tally {
+            passed: sum.passed + tally.passed,
+            failed: sum.failed + tally.failed,
+            ignored: sum.ignored + tally.ignored,
+            time: sum.time + tally.time,
+        })
+    }
+
+    fn finished(&mut self, case: &Case, finished: &Finished) -> std::io::Result<()> {
+        self.running.retain(|name| *name != case.name);
+        let tally = self.families.entry(case.family).or_default();
+        tally.time += finished.elapsed;
+        let (mark, in_full) = match &finished.outcome {
+            Outcome::Passed => {
+                tally.passed += 1;
+                (Mark::Passed, false)
+            }
+            Outcome::TooSlow(_) if !skips_denied() => {
+                tally.ignored += 1;
+                (Mark::TooSlow, false)
+            }
+            Outcome::TooSlow(_) | Outcome::Failed(_) => {
+                tally.failed += 1;
+                self.failures.push(case.name.clone());
+                (Mark::Failed, true)
+            }
+        };
+        if !self.live || !finished.outcome.passed() {
+            self.clear()?;
+            let mark = mark.painted(self.colour);
+            writeln!(self.out, "{mark} {}  {}", seconds(finished.elapsed), case.name)?;
+            if in_full {
+                let account = account(case, finished);
+                let indented =
+                    account.lines().map(|line| format!("    {line}").trim_end().to_owned());
+                writeln!(self.out, "\n{}\n", indented.collect::<Vec<_>>().join("\n"))?;
+            } else if !finished.outcome.passed() {
+                writeln!(self.out, "    {}", finished.outcome.message())?;
+            }
+        }
+        self.draw()
+    }
+
+    fn ignored(&mut self, case: &Case, reason: &str) -> std::io::Result<()> {
+        self.families.entry(case.family).or_default().ignored += 1;
+        *self.reasons.entry(reason.to_owned()).or_default() += 1;
+        if !self.live {
+            let mark = Mark::Ignored.painted(self.colour);
+            writeln!(self.out, "{mark} {:>9}  {}", "", case.name)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> std::io::Result<()> {
+        if self.live { write!(self.out, "\r\x1b[K") } else { Ok(()) }
+    }
+
+    fn draw(&mut self) -> std::io::Result<()> {
+        if !self.live {
+            return Ok(());
+        }
+        let total = self.total();
+        let done = total.passed + total.failed + total.ignored;
+        let mut line = format!("{done}/{} ", self.cases);
+        if total.failed > 0 {
+            line.push_str(&format!("{} failed ", total.failed));
+        }
+        line.push_str(&format!("{:.1} s ", self.began.elapsed().as_secs_f64()));
+        // The one that has run longest is the one worth naming.
+        if let Some(first) = self.running.first() {
+            line.push_str(&format!("{} running: {first}", self.running.len()));
+        }
+        self.clear()?;
+        write!(self.out, "{}", line.chars().take(LINE).collect::<String>())?;
+        self.out.flush()
+    }
+
+    fn end(&mut self, elapsed: Duration) -> std::io::Result<()> {
+        self.clear()?;
+        let width = self.families.keys().map(|name| name.len()).max().unwrap_or(0).max(6);
+        let head = format!(
+            "{:width$}  {:>6}  {:>6}  {:>7}  {:>9}",
+            "family", "passed", "failed", "ignored", "time"
+        );
+        writeln!(self.out, "\n{head}")?;
+        for (family, tally) in &self.families {
+            let Tally { passed, failed, ignored, time } = tally;
+            let time = seconds(*time);
+            let row = format!("{family:width$}  {passed:>6}  {failed:>6}  {ignored:>7}  {time}");
+            let mark = if *failed > 0 { Mark::Failed } else { Mark::Plain };
+            writeln!(self.out, "{}", mark.paint(&row, self.colour))?;
+        }
+        for (reason, count) in &self.reasons {
+            writeln!(self.out, "\n{count} ignored: {reason}")?;
+        }
+        if !self.failures.is_empty() {
+            writeln!(self.out, "\nfailed:")?;
+            for name in &self.failures {
+                writeln!(self.out, "    {name}")?;
+            }
+        }
+        let Tally { passed, failed, ignored, .. } = self.total();
+        let sum = format!("{passed} passed, {failed} failed, {ignored} ignored");
+        let mark = if failed > 0 { Mark::Failed } else { Mark::Passed };
+        let sum = mark.paint(&sum, self.colour);
+        writeln!(self.out, "\n{sum} in {:.1} s", elapsed.as_secs_f64())?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Reporter for Terminal<W> {
+    fn event(&mut self, event: &Event<'_>) -> Result {
+        // Whoever closed the pipe (`| head`) has seen enough; the exit code tells the rest.
+        let _ = match event {
+            Event::RunStarted { cases, .. } => {
+                self.cases = *cases;
+                self.began = Instant::now();
+                Ok(())
+            }
+            Event::CaseIgnored { case, reason } => self.ignored(case, reason),
+            Event::CaseStarted { case } => {
+                self.running.push(case.name.clone());
+                Ok(())
+            }
+            Event::CaseFinished { case, finished } => self.finished(case, finished),
+            Event::Tick => self.draw(),
+            Event::RunFinished { elapsed } => self.end(*elapsed),
+        };
+        Ok(())
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:>7.3} s", time.as_secs_f64())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    Plain,
+    Passed,
+    Failed,
+    Ignored,
+    TooSlow,
+}
+
+impl Mark {
+    fn paint(self, text: &str, colour: bool) -> String {
+        let code = match self {
+            Self::Plain => return text.to_owned(),
+            Self::Passed => "32",
+            Self::Failed => "1;31",
+            Self::Ignored | Self::TooSlow => "33",
+        };
+        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn painted(self, colour: bool) -> String {
+        self.paint(&format!("{:8}", self.to_string()), colour)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "",
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::Ignored => "ignored",
+            Self::TooSlow => "too slow",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{finished, registry};
+
+    #[test]
+    fn a_piped_run_is_a_line_a_case_and_a_table() {
+        let registry = registry();
+        let [close, zero] = registry.cases() else { panic!("two cases") };
+        let mut text = Vec::new();
+        let mut terminal = Terminal::new(&mut text, false, false);
+        let failed = finished(Outcome::Failed("expected FIN\nseen: RST".into()), 1500);
+        for event in [
+            Event::RunStarted { cases: 2, jobs: 1 },
+            Event::CaseIgnored { case: zero, reason: "no nft; install it" },
+            Event::CaseStarted { case: close },
+            Event::Tick,
+            Event::CaseFinished { case: close, finished: &failed },
+            Event::RunFinished { elapsed: Duration::from_millis(1600) },
+        ] {
+            terminal.event(&event).unwrap();
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (cases, table) = text.split_once("\nfamily").unwrap();
+        assert!(
+            cases.starts_with("ignored             linger::zero\nFAILED     1.500 s  close::fin")
+        );
+        assert!(cases.contains("    expected FIN\n    seen: RST"), "{cases}");
+        assert_eq!(
+            table,
+            "  passed  failed  ignored       time\n\
+             close        0       1        0    1.500 s\n\
+             linger       0       0        1    0.000 s\n\
+             \n\
+             1 ignored: no nft; install it\n\
+             \n\
+             failed:\n\
+             \x20   close::fin\n\
+             \n\
+             0 passed, 1 failed, 1 ignored in 1.6 s\n"
+        );
+    }
+}

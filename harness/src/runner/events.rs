@@ -1,0 +1,109 @@
+//! What a run tells, and to whom: a reporter consumes events and never reaches into the runner.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::case::Case;
+
+/// How one case came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every expectation was met.
+    Passed,
+    /// One was not; or the case crashed, hung, or left something behind. The text says what.
+    Failed(String),
+    /// The machine was too slow for the case to judge. The text says what was too slow.
+    TooSlow(String),
+}
+
+impl Outcome {
+    /// Whether it is a pass.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        matches!(self, Self::Passed)
+    }
+
+    /// What there is to say about it; empty for a pass.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Passed => "",
+            Self::Failed(message) | Self::TooSlow(message) => message,
+        }
+    }
+}
+
+/// What a case left for its reader. Gathered when it did not pass, or when asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Both hosts, calls, segments and faults in order of time.
+    pub ladder: String,
+    /// The sockets and their states when it ended.
+    pub states: String,
+    /// What its processes printed.
+    pub output: String,
+    /// Where the capture and the log are.
+    pub directory: Option<PathBuf>,
+    /// What could not be kept, and why.
+    pub trouble: Option<String>,
+}
+
+/// One case, run to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How it came out.
+    pub outcome: Outcome,
+    /// From the start of its process to its end.
+    pub elapsed: Duration,
+    /// The most memory its process held, in KiB; 0 when it did not live to say.
+    pub rss_kib: u64,
+    /// What it left, when it did not pass or evidence was asked for.
+    pub evidence: Option<Evidence>,
+}
+
+/// Something that happened in a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It begins.
+    RunStarted {
+        /// How many cases were chosen, those that cannot run here included.
+        cases: usize,
+        /// How many run side by side.
+        jobs: usize,
+    },
+    /// A case cannot run here.
+    CaseIgnored {
+        /// Which.
+        case: &'a Case,
+        /// Why, and what to do about it.
+        reason: &'a str,
+    },
+    /// A case's process is about to be started.
+    CaseStarted {
+        /// Which.
+        case: &'a Case,
+    },
+    /// A case has come to its end.
+    CaseFinished {
+        /// Which.
+        case: &'a Case,
+        /// How.
+        finished: &'a Finished,
+    },
+    /// Time passes: a chance to redraw what is shown.
+    Tick,
+    /// It is over.
+    RunFinished {
+        /// From beginning to end.
+        elapsed: Duration,
+    },
+}
+
+/// Someone who is told what happens.
+pub trait Reporter {
+    /// Takes note of one event.
+    ///
+    /// # Errors
+    /// The report could not be written. The run goes on; its program says so at the end.
+    fn event(&mut self, event: &Event<'_>) -> crate::Result;
+}

@@ -1,0 +1,360 @@
+//! One case, from its process's start to its end, whatever end that is.
+//!
+//! The process is this program again, in fresh namespaces, as their pid 1: when it dies, the
+//! kernel takes everything it started along. What the kernel does not take at once is what
+//! sockets pin, so every host's namespace is also held here, and a case that did not bury its
+//! own is buried by the role `lastack:reap`.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::case::Case;
+use super::door::{Door, Passage};
+use super::events::{Finished, Outcome};
+use super::evidence;
+use super::needs::{self, Unmet};
+use super::places::Places;
+use super::protocol::{FromCase, Link, Received, Report, ToCase, Verdict};
+use crate::error::{Attempt, Error, Result};
+use crate::sys::child::{Child, End, readable};
+use crate::sys::probe;
+use crate::sys::spawn::{Owner, Spawn};
+
+/// For a last report once the time is up.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// For burying its labs once a case has reported. It takes milliseconds.
+const BURIAL: Duration = Duration::from_secs(5);
+
+/// What a case may print or record before it is stopped (SIGXFSZ): both are held in memory.
+const FILE_LIMIT: u64 = 1 << 30;
+
+/// Runs cases, each in a process of its own. Any number of threads may.
+#[derive(Debug)]
+pub struct Launcher {
+    places: Places,
+    owner: Owner,
+    keep: bool,
+    door: Door,
+    /// Keeps the kernel stamping frames for as long as cases run.
+    _stamps: Option<OwnedFd>,
+}
+
+impl Launcher {
+    /// A launcher that keeps evidence in `places` for cases that do not pass; with `keep`, for
+    /// all.
+    ///
+    /// # Errors
+    /// This machine can run no case at all: why, and what to do.
+    pub fn new(places: Places, keep: bool) -> std::result::Result<Self, Unmet> {
+        needs::machine()?;
+        let owner = probe::namespaces().expect("the machine was just found able");
+        // Without it the first frames of a lab might miss their stamp, which that lab notices.
+        let _stamps = crate::sys::packet::hold_stamps().ok();
+        Ok(Self { places, owner, keep, door: Door::new(), _stamps })
+    }
+
+    /// Runs one case on the calling thread. Waits first until nothing forbids it (a quiet case
+    /// runs alone); says `started` when it begins.
+    pub fn run(&self, case: &Case, started: impl FnOnce()) -> Finished {
+        let _gate = self.places.gate(case.quiet);
+        let passage = self.door.pass();
+        started();
+        let began = Instant::now();
+        self.attempt(case, began, passage).unwrap_or_else(|error| Finished {
+            outcome: Outcome::Failed(error.to_string()),
+            elapsed: began.elapsed(),
+            rss_kib: 0,
+            evidence: None,
+        })
+    }
+
+    fn attempt(&self, case: &Case, began: Instant, passage: Passage) -> Result<Finished> {
+        let null = File::open("/dev/null").attempt(|| "open /dev/null".to_owned())?;
+        let output = memory("lastack-output")?;
+        // Two descriptors, many processes: each line goes to the end, none over another.
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_APPEND))
+            .attempt(|| "make captured output append".to_owned())?;
+        let journal = memory("lastack-journal")?;
+        let (link, its_link) = Link::pair()?;
+        let child = Spawn::again(["lastack:case", &case.name])?
+            .namespaces(self.owner)
+            .descriptors([
+                null.as_fd(),
+                output.as_fd(),
+                output.as_fd(),
+                its_link.as_fd(),
+                journal.as_fd(),
+            ])
+            .file_limit(FILE_LIMIT)
+            .start()?;
+        // Ours would keep the socket from closing when the case dies.
+        drop(its_link);
+        let mut watch = Watch::new(child, link, self.owner, passage)?;
+        let limit = case.limit();
+        let how = watch.until_end(began + limit, limit)?;
+        let elapsed = began.elapsed();
+        let buried = match how {
+            How::Ended(End::Exited(0)) if watch.report.is_some() => Ok(()),
+            _ => watch.bury(self.owner, &output),
+        };
+        watch.close_taps();
+        let report = watch.report.take();
+        let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref());
+        if let (Err(error), Outcome::Failed(message)) = (buried, &mut outcome) {
+            message.push_str(&format!("\nits labs may outlive it: {error}"));
+        }
+        let mut finished = Finished {
+            rss_kib: report.as_ref().map_or(0, |report| report.rss_kib),
+            outcome,
+            elapsed,
+            evidence: None,
+        };
+        if self.keep || !finished.outcome.passed() {
+            let states = report.map(|report| report.states).unwrap_or_default();
+            evidence::gather(&self.places, case, &mut finished, states, &journal, &output);
+        }
+        Ok(finished)
+    }
+}
+
+fn memory(name: &str) -> Result<File> {
+    memfd_create(name, MFdFlags::MFD_CLOEXEC)
+        .attempt(|| format!("make a file in memory ({name})"))
+        .map(File::from)
+}
+
+/// How a case's process came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// By itself.
+    Ended(End),
+    /// Past its limit: told so, and killed if that did not end it.
+    OutOfTime(Duration),
+    /// After its verdict it did not end, and was killed.
+    Lingered,
+}
+
+/// A case's process under observation.
+struct Watch {
+    child: Child,
+    link: Link,
+    /// The other end of the link is gone, or speaks nonsense.
+    deaf: bool,
+    nonsense: Option<String>,
+    /// The hosts it has made, by name, with their networks.
+    estate: Vec<(String, OwnedFd)>,
+    /// Until it has built its first lab.
+    passage: Option<Passage>,
+    /// Its taps, which take long to close.
+    taps: Vec<OwnedFd>,
+    /// Its user namespace, without which its networks cannot be entered.
+    user: Option<File>,
+    report: Option<Report>,
+}
+
+impl Watch {
+    fn new(child: Child, link: Link, owner: Owner, passage: Passage) -> Result<Self> {
+        let user = match owner {
+            Owner::Root => None,
+            Owner::User => {
+                let path = format!("/proc/{}/ns/user", child.pid());
+                Some(File::open(&path).attempt(|| format!("open {path}"))?)
+            }
+        };
+        let (estate, taps, report, nonsense) = (Vec::new(), Vec::new(), None, None);
+        let passage = Some(passage);
+        Ok(Self { child, link, deaf: false, nonsense, estate, passage, taps, user, report })
+    }
+
+    fn until_end(&mut self, deadline: Instant, limit: Duration) -> Result<How> {
+        let mut deadline = deadline;
+        let mut late = false;
+        loop {
+            let had_reported = self.report.is_some();
+            let ready = match self.deaf {
+                false => readable(&[self.child.as_fd(), self.link.as_fd()], Some(deadline))?,
+                true => readable(&[self.child.as_fd()], Some(deadline))?,
+            };
+            self.listen();
+            if ready[0] {
+                let end = self.child.wait()?;
+                return Ok(if late { How::OutOfTime(limit) } else { How::Ended(end) });
+            }
+            if self.report.is_some() && !had_reported {
+                deadline = Instant::now() + BURIAL;
+            } else if Instant::now() >= deadline {
+                if self.report.is_none() && !late {
+                    late = true;
+                    deadline = Instant::now() + LAST_WORDS;
+                    // Its death in this moment is seen by the next wait.
+                    let _ = self.link.send(&ToCase::TimeUp, &[]);
+                } else {
+                    self.child.kill();
+                    self.child.wait()?;
+                    self.listen();
+                    return Ok(if late { How::OutOfTime(limit) } else { How::Lingered });
+                }
+            }
+        }
+    }
+
+    /// Takes in everything the case has said.
+    fn listen(&mut self) {
+        while !self.deaf {
+            match self.link.receive(false) {
+                Ok(Received::Message(FromCase::Estate { host }, network)) => {
+                    self.estate.extend(network.into_iter().map(|network| (host.clone(), network)));
+                }
+                Ok(Received::Message(FromCase::Taps, taps)) => {
+                    self.passage = None;
+                    self.taps.extend(taps);
+                }
+                Ok(Received::Message(FromCase::Buried { host }, _)) => {
+                    if let Some(first) = self.estate.iter().position(|(name, _)| *name == host) {
+                        self.estate.remove(first);
+                    }
+                }
+                // The first verdict counts: what comes after it is not the case's to say.
+                Ok(Received::Message(FromCase::Verdict(report), _)) => {
+                    self.report.get_or_insert(report);
+                }
+                Ok(Received::Nothing) => return,
+                Ok(Received::Closed) => self.deaf = true,
+                Err(error) => {
+                    self.deaf = true;
+                    self.nonsense = Some(error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Closes the taps without waiting for it.
+    fn close_taps(&mut self) {
+        let taps = std::mem::take(&mut self.taps);
+        if !taps.is_empty() {
+            std::thread::spawn(move || drop(taps));
+        }
+    }
+
+    /// Destroys what sockets still pin of a case that could not do it itself.
+    fn bury(&mut self, owner: Owner, output: &File) -> Result {
+        let estate = std::mem::take(&mut self.estate);
+        if estate.is_empty() {
+            return Ok(());
+        }
+        let null = File::open("/dev/null").attempt(|| "open /dev/null".to_owned())?;
+        let user = self.user.as_ref().unwrap_or(&null);
+        let descriptors = [null.as_fd(), output.as_fd(), output.as_fd(), user.as_fd()];
+        let count = estate.len().to_string();
+        let mut reaper = Spawn::again(["lastack:reap", &count, owner.word()])?
+            .descriptors(
+                descriptors.into_iter().chain(estate.iter().map(|(_, network)| network.as_fd())),
+            )
+            .start()?;
+        match reaper.wait_within(BURIAL)? {
+            Some(End::Exited(0)) => Ok(()),
+            Some(end) => Err(Error::system("bury them", format!("the reaper {end}"))),
+            None => Err(Error::system("bury them", "the reaper did not end")),
+        }
+    }
+}
+
+/// What the runner makes of it: a pass is only a case that says so, in time, and ends well.
+fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> Outcome {
+    let seconds = |time: &Duration| format!("{:.1} s", time.as_secs_f64());
+    let said = report.map(|report| report.message.as_str()).filter(|text| !text.is_empty());
+    let with = |first: String| match said {
+        Some(said) => Outcome::Failed(format!("{first}\n{said}")),
+        None => Outcome::Failed(first),
+    };
+    if let Some(nonsense) = nonsense {
+        return with(format!("its process wrote on the runner's socket: {nonsense}"));
+    }
+    let Some(report) = report else {
+        return Outcome::Failed(match how {
+            How::Ended(End::Exited(101)) => {
+                "ended without a verdict: a panic (exited with status 101)".to_owned()
+            }
+            How::Ended(end) => format!("ended without a verdict: {end}"),
+            How::OutOfTime(limit) => format!(
+                "hung: ran past its limit of {}, gave no account of itself, and was killed",
+                seconds(limit)
+            ),
+            How::Lingered => "ended without a verdict".to_owned(),
+        });
+    };
+    match how {
+        How::OutOfTime(limit) => with(format!("hung: ran past its limit of {}", seconds(limit))),
+        How::Lingered if report.verdict == Verdict::Passed => Outcome::Failed(format!(
+            "passed, but its process did not end within {} of saying so, and was killed",
+            seconds(&BURIAL)
+        )),
+        How::Ended(end) if report.verdict == Verdict::Passed && *end != End::Exited(0) => {
+            Outcome::Failed(
+                format!("passed, but its process was then {end}")
+                    .replace("was then exited", "then exited"),
+            )
+        }
+        How::Ended(_) | How::Lingered => match report.verdict {
+            Verdict::Passed => Outcome::Passed,
+            Verdict::Failed => Outcome::Failed(said.unwrap_or("failed without a word").to_owned()),
+            Verdict::TooSlow => Outcome::TooSlow(said.unwrap_or("too slow to judge").to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAN: How = How::Ended(End::Exited(0));
+
+    fn said(verdict: Verdict, message: &str) -> Report {
+        Report::bare(verdict, message)
+    }
+
+    #[test]
+    fn a_pass_is_a_verdict_and_a_clean_end() {
+        let passed = said(Verdict::Passed, "");
+        assert_eq!(judge(Some(&passed), &CLEAN, None), Outcome::Passed);
+        for how in [How::Ended(End::Exited(1)), How::Ended(End::Killed(11)), How::Lingered] {
+            assert!(!judge(Some(&passed), &how, None).passed(), "{how:?}");
+        }
+        assert!(!judge(None, &CLEAN, None).passed());
+        assert!(!judge(Some(&passed), &CLEAN, Some("failed to understand")).passed());
+        assert!(!judge(Some(&passed), &How::OutOfTime(Duration::ZERO), None).passed());
+    }
+
+    #[test]
+    fn a_death_is_told_by_its_signal() {
+        let outcome = judge(None, &How::Ended(End::Killed(11)), None);
+        assert_eq!(outcome.message(), "ended without a verdict: killed by SIGSEGV");
+        let passed = said(Verdict::Passed, "");
+        let outcome = judge(Some(&passed), &How::Ended(End::Killed(9)), None);
+        assert_eq!(outcome.message(), "passed, but its process was then killed by SIGKILL");
+        let outcome = judge(Some(&passed), &How::Ended(End::Exited(3)), None);
+        assert_eq!(outcome.message(), "passed, but its process then exited with status 3");
+    }
+
+    #[test]
+    fn what_a_late_case_says_is_kept() {
+        let report = said(Verdict::Failed, "read(5) still blocked");
+        let outcome = judge(Some(&report), &How::OutOfTime(Duration::from_millis(11_500)), None);
+        assert_eq!(outcome.message(), "hung: ran past its limit of 11.5 s\nread(5) still blocked");
+    }
+
+    #[test]
+    fn a_failure_stays_what_it_was_however_the_process_ends() {
+        let failed = said(Verdict::Failed, "expected FIN");
+        for how in [CLEAN, How::Ended(End::Killed(6)), How::Lingered] {
+            assert_eq!(judge(Some(&failed), &how, None), Outcome::Failed("expected FIN".into()));
+        }
+        let slow = said(Verdict::TooSlow, "stalled for 2 s");
+        assert_eq!(judge(Some(&slow), &CLEAN, None), Outcome::TooSlow("stalled for 2 s".into()));
+    }
+}

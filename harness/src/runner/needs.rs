@@ -1,0 +1,179 @@
+//! What a case needs of the machine beyond namespaces, which all of them need.
+
+use std::fmt;
+
+use crate::sys::probe::{self, Answer, Trial};
+
+/// Something that not every machine has. A case without it is ignored, never passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Need {
+    /// The machine's own root, not the root of a user namespace.
+    Root,
+    /// Redirecting frames between devices in the kernel: clsact, u32 and mirred.
+    Redirect,
+    /// The qdisc netem: delay, loss, duplication, reordering.
+    Netem,
+    /// The program nft and the kernel's netdev tables: packet rules.
+    Nft,
+    /// Connection tracking and address translation, with packet rules to ask for them.
+    Conntrack,
+    /// Destroying sockets through sock_diag (`INET_DIAG_DESTROY`).
+    SockDestroy,
+    /// A guest kernel: Debian's user-mode Linux.
+    Guest,
+    /// A program in PATH or in a system directory.
+    Program(&'static str),
+    /// A sysctl that a host of a lab has, by its dotted name.
+    Sysctl(&'static str),
+    /// This kernel version or a newer one.
+    Kernel(u32, u32),
+}
+
+/// A need that this machine does not meet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unmet {
+    /// What is not met, by the name `lastack doctor` gives it.
+    pub need: String,
+    /// Why not, in one line.
+    pub reason: String,
+    /// What to do about it, in one line.
+    pub remedy: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.reason, self.remedy)
+    }
+}
+
+impl Need {
+    /// Asks the machine, once a run.
+    ///
+    /// # Errors
+    /// The machine does not meet it: why, and what to do.
+    pub fn check(self) -> Result<(), Unmet> {
+        let answer = match self {
+            Self::Root => probe::root(),
+            Self::Redirect => probe::trial(Trial::Redirect),
+            Self::Netem => probe::trial(Trial::Netem),
+            Self::Nft => probe::trial(Trial::Nft),
+            Self::Conntrack => probe::trial(Trial::Conntrack),
+            Self::SockDestroy => probe::trial(Trial::SockDestroy),
+            Self::Guest => probe::trial(Trial::Guest),
+            Self::Program(name) => program(name),
+            Self::Sysctl(name) => probe::sysctl(name),
+            Self::Kernel(major, minor) => kernel(major, minor),
+        };
+        let need = self.to_string();
+        answer.map_err(|reason| Unmet { need, reason, remedy: self.remedy() })
+    }
+
+    fn remedy(self) -> String {
+        match self {
+            Self::Root => "run it as root (scripts/as-root)".to_owned(),
+            Self::Redirect => "load the kernel modules cls_u32 and act_mirred, or run a \
+                               distribution's standard kernel"
+                .to_owned(),
+            Self::Netem => "load the kernel module sch_netem (scripts/setup installs it where \
+                            the kernel keeps it in an extra package)"
+                .to_owned(),
+            Self::Nft => "install nftables (scripts/setup), on a kernel with nf_tables".to_owned(),
+            Self::Conntrack => "install nftables (scripts/setup), on a kernel with nf_conntrack, \
+                                nf_nat and nf_conntrack_netlink"
+                .to_owned(),
+            Self::SockDestroy => {
+                "run a kernel with CONFIG_INET_DIAG_DESTROY, as distributions build it".to_owned()
+            }
+            Self::Guest => "install user-mode-linux (scripts/setup), where a process may trace \
+                            its children (ptrace)"
+                .to_owned(),
+            Self::Program(name) => format!("install {name} (scripts/setup)"),
+            Self::Sysctl(_) => "run a kernel that has it".to_owned(),
+            Self::Kernel(major, minor) => format!("run kernel {major}.{minor} or newer"),
+        }
+    }
+}
+
+fn program(name: &str) -> Answer {
+    probe::program(name).map(drop).ok_or_else(|| format!("there is no program {name}"))
+}
+
+fn kernel(major: u32, minor: u32) -> Answer {
+    let (version, release) = probe::kernel_version();
+    if version >= (major, minor) { Ok(()) } else { Err(format!("this is kernel {release}")) }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("root"),
+            Self::Redirect => f.write_str("redirect"),
+            Self::Netem => f.write_str("netem"),
+            Self::Nft => f.write_str("nft"),
+            Self::Conntrack => f.write_str("conntrack"),
+            Self::SockDestroy => f.write_str("sock-destroy"),
+            Self::Guest => f.write_str("guest"),
+            Self::Program(name) => write!(f, "program {name}"),
+            Self::Sysctl(name) => write!(f, "sysctl {name}"),
+            Self::Kernel(major, minor) => write!(f, "kernel {major}.{minor}"),
+        }
+    }
+}
+
+/// Why this machine cannot run any case, and what to do: what exit code 3 means.
+///
+/// # Errors
+/// The machine refuses the namespaces that every case lives in.
+pub fn machine() -> Result<(), Unmet> {
+    let need = "namespaces".to_owned();
+    probe::namespaces().map(drop).map_err(|reason| Unmet { need, reason, remedy: permission() })
+}
+
+/// The switches that take namespaces away from ordinary users, where one of them is set.
+fn permission() -> String {
+    let switches = [
+        // Ubuntu 23.10 and later; Debian's old patch; the limit every kernel has.
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "10000"),
+        ("user.max_net_namespaces", "0", "10000"),
+        ("user.max_pid_namespaces", "0", "10000"),
+        ("user.max_mnt_namespaces", "0", "10000"),
+    ];
+    let read =
+        |name: &str| std::fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok();
+    let switched = switches
+        .into_iter()
+        .find(|(name, refusing, _)| read(name).is_some_and(|value| value.trim() == *refusing));
+    match switched {
+        Some((name, _, allowing)) => format!(
+            "allow ordinary users their own namespaces (sudo sysctl -w {name}={allowing}) or run \
+             as root (scripts/as-root)"
+        ),
+        None => "run as root (scripts/as-root); in a container, one started with --privileged"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_kernel_than_needed_says_which_it_is() {
+        assert_eq!(Need::Kernel(3, 10).check(), Ok(()));
+        let unmet = Need::Kernel(4000, 0).check().unwrap_err();
+        assert!(unmet.reason.starts_with("this is kernel "), "{unmet}");
+        assert_eq!(unmet.remedy, "run kernel 4000.0 or newer");
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_the_way_to_get_it() {
+        let unmet = Need::Program("no-such-program").check().unwrap_err();
+        assert_eq!(
+            unmet.to_string(),
+            "there is no program no-such-program; install no-such-program (scripts/setup)"
+        );
+    }
+}

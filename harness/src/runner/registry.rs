@@ -1,0 +1,238 @@
+//! Every case there is, found complete and consistent or not used at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::case::{Case, Family};
+
+/// One case file, as the case crate's build script found it.
+#[derive(Debug, Clone, Copy)]
+pub struct FamilySource {
+    /// The folder it is in.
+    pub family: &'static str,
+    /// Where it is, relative to the case crate.
+    pub file: &'static str,
+    /// What it registers.
+    pub cases: fn(&mut Family),
+}
+
+/// Every case of a program, in the order of their names.
+#[derive(Debug)]
+pub struct Registry {
+    cases: Vec<Case>,
+}
+
+/// Why a registry could not be built: everything that is wrong with it at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "failed to gather the cases:")?;
+        self.0.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Registry {
+    /// Gathers the cases of all files.
+    ///
+    /// # Errors
+    /// A name used twice or not in snake case, a catalogue id that is malformed, missing or
+    /// claimed by two files, a case without a body, a file without a case.
+    pub fn build(sources: &[FamilySource]) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut cases = Vec::new();
+        for source in sources {
+            let mut family = Family::new(source.family, source.file);
+            (source.cases)(&mut family);
+            let (found, wrong) = family.into_parts();
+            if found.is_empty() && wrong.is_empty() {
+                problems.push(format!("{}: registers no case", source.file));
+            }
+            problems.extend(wrong.into_iter().map(|problem| format!("{}: {problem}", source.file)));
+            cases.extend(found);
+        }
+        cases.iter().for_each(|case| check(case, &mut problems));
+        check_names(&cases, &mut problems);
+        check_ids(&cases, &mut problems);
+        cases.sort_by(|a, b| a.name.cmp(&b.name));
+        // A mistake in one registration shows once, not once a variant.
+        let mut seen = BTreeSet::new();
+        problems.retain(|problem| seen.insert(problem.clone()));
+        if problems.is_empty() { Ok(Self { cases }) } else { Err(Problems(problems)) }
+    }
+
+    /// Every case, in the order of their names.
+    #[must_use]
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The case with exactly this test name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Case> {
+        self.cases.iter().find(|case| case.name == name)
+    }
+}
+
+fn check(case: &Case, problems: &mut Vec<String>) {
+    let Case { file, name, .. } = case;
+    if let Some(part) = name.split("::").find(|part| !snake_case(part)) {
+        problems.push(format!("{file}: {part:?} in {name} is not in snake_case"));
+    }
+    // The variant is no part of what follows: one registration, one complaint.
+    let name = name.splitn(3, "::").take(2).collect::<Vec<_>>().join("::");
+    if case.covers.is_empty() {
+        problems.push(format!("{file}: {name} covers no row of the catalogue"));
+    }
+    for id in case.covers.iter().filter(|id| !well_formed(id)) {
+        problems.push(format!("{file}: {name} covers {id:?}, which is no id such as \"GC-02\""));
+    }
+    if case.source.is_empty() {
+        problems.push(format!("{file}: {name} names no source for what it expects"));
+    }
+}
+
+fn check_names(cases: &[Case], problems: &mut Vec<String>) {
+    let mut files: BTreeMap<&str, &str> = BTreeMap::new();
+    for case in cases {
+        if let Some(other) = files.insert(&case.name, case.file) {
+            let name = &case.name;
+            problems.push(match other == case.file {
+                true => format!("{other}: two cases are named {name}"),
+                false => format!("{other} and {}: two cases are named {name}", case.file),
+            });
+        }
+    }
+}
+
+/// A row has one home: whoever looks for GC-02 finds one file.
+fn check_ids(cases: &[Case], problems: &mut Vec<String>) {
+    let mut homes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for case in cases {
+        for id in &case.covers {
+            homes.entry(id).or_default().insert(case.file);
+        }
+    }
+    for (id, files) in homes.into_iter().filter(|(_, files)| files.len() > 1) {
+        let files = files.into_iter().collect::<Vec<_>>().join(" and ");
+        problems.push(format!("{files}: both cover {id}; a row of the catalogue has one file"));
+    }
+}
+
+/// Lower-case letters, digits and single underscores, beginning with a letter.
+pub(crate) fn snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !name.ends_with('_')
+        && !name.contains("__")
+}
+
+/// Two capitals, a dash, two digits and perhaps a letter.
+pub(crate) fn well_formed(id: &str) -> bool {
+    let [a, b, b'-', c, d, rest @ ..] = id.as_bytes() else { return false };
+    a.is_ascii_uppercase()
+        && b.is_ascii_uppercase()
+        && c.is_ascii_digit()
+        && d.is_ascii_digit()
+        && matches!(rest, [] | [b'a'..=b'z' | b'A'..=b'Z'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Scene;
+
+    async fn nothing(_: Scene) -> crate::Result {
+        Ok(())
+    }
+
+    type File = (&'static str, fn(&mut Family));
+
+    fn build(files: &[File]) -> Result<Registry, Vec<String>> {
+        let sources: Vec<_> = files
+            .iter()
+            .map(|&(file, cases)| FamilySource { family: "linger", file, cases })
+            .collect();
+        Registry::build(&sources).map_err(|Problems(problems)| problems)
+    }
+
+    #[test]
+    fn a_sound_registry_is_sorted_and_searchable() {
+        let registry = build(&[("linger/a.rs", |family| {
+            family.case("zeta").covers(["LI-02"]).source("here").run(nothing);
+            family.case("alpha").covers(["LI-01", "LI-01b"]).source("here").run(nothing);
+        })])
+        .unwrap();
+        let names: Vec<_> = registry.cases().iter().map(|case| &case.name).collect();
+        assert_eq!(names, ["linger::alpha", "linger::zeta"]);
+        assert!(registry.find("linger::zeta").is_some());
+        assert!(registry.find("zeta").is_none());
+    }
+
+    #[test]
+    fn a_row_with_two_homes_names_both() {
+        let one: fn(&mut Family) =
+            |family| family.case("one").covers(["LI-01"]).source("s").run(nothing);
+        let two: fn(&mut Family) =
+            |family| family.case("two").covers(["LI-01"]).source("s").run(nothing);
+        assert_eq!(
+            build(&[("linger/a.rs", one), ("linger/b.rs", two)]).unwrap_err(),
+            ["linger/a.rs and linger/b.rs: both cover LI-01; a row of the catalogue has one file"]
+        );
+    }
+
+    #[test]
+    fn a_name_used_twice_is_told_with_its_files() {
+        let problems = build(&[
+            ("linger/a.rs", |family| family.case("x").covers(["LI-01"]).source("s").run(nothing)),
+            ("linger/b.rs", |family| family.case("x").covers(["LI-02"]).source("s").run(nothing)),
+        ])
+        .unwrap_err();
+        assert_eq!(problems, ["linger/a.rs and linger/b.rs: two cases are named linger::x"]);
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let problems = build(&[
+            ("linger/empty.rs", |_| {}),
+            ("linger/forgot.rs", |family| {
+                drop(family.case("no_body").covers(["LI-03"]));
+            }),
+            ("linger/wrong.rs", |family| {
+                family.case("Shouting").covers(["L-1"]).source("s").run(nothing);
+                family.case("bare").across([("v4", 4), ("v6", 6)], |scene, _| nothing(scene));
+                family
+                    .case("none")
+                    .covers(["LI-04"])
+                    .source("s")
+                    .across([], |scene, ()| nothing(scene));
+            }),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "linger/empty.rs: registers no case",
+                "linger/forgot.rs: case no_body was given no body (run or across)",
+                "linger/wrong.rs: case none is across no variant",
+                "linger/wrong.rs: \"Shouting\" in linger::Shouting is not in snake_case",
+                "linger/wrong.rs: linger::Shouting covers \"L-1\", which is no id such as \"GC-02\"",
+                "linger/wrong.rs: linger::bare covers no row of the catalogue",
+                "linger/wrong.rs: linger::bare names no source for what it expects",
+            ]
+        );
+    }
+
+    #[test]
+    fn ids_are_two_capitals_a_dash_two_digits_and_perhaps_a_letter() {
+        for id in ["GC-02", "NF-28b", "ZZ-00A"] {
+            assert!(well_formed(id), "{id}");
+        }
+        for id in ["", "GC", "gc-02", "GC-2", "GC-022", "GC02", "GC-02bb", "Gé-02", "GC-02é"] {
+            assert!(!well_formed(id), "{id}");
+        }
+    }
+}

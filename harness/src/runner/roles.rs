@@ -1,0 +1,33 @@
+//! The other lives of this program: the process of a case, an agent on a host, the reaper, a
+//! probe. A program that uses lastack asks this first in its `main`.
+
+use std::process::ExitCode;
+
+use super::registry::{Problems, Registry};
+use super::stage;
+use crate::{guest::init, lab::estate, process::agent, sys::probe};
+
+/// Plays the role that the first argument names, if it names one, and gives its exit code. The
+/// cases are gathered only for the role that needs them.
+pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let role = arguments.next()?;
+    let rest: Vec<_> = arguments.collect();
+    Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
+        ("case", [name]) => match gather() {
+            Ok(registry) => stage::case_main(&registry, name),
+            Err(problems) => {
+                eprint!("{problems}");
+                ExitCode::from(2)
+            }
+        },
+        ("agent", _) => agent::agent_main(),
+        ("guest", _) => init::guest_main(),
+        ("reap", rest) => estate::reap_main(rest),
+        ("probe", [word]) => ExitCode::from(probe::probe_main(word)),
+        (role, rest) => {
+            eprintln!("lastack has no role {role} with {} arguments", rest.len());
+            ExitCode::from(2)
+        }
+    })
+}

@@ -1,0 +1,192 @@
+//! The case's side of a trial: the process in which one case runs and judges.
+
+use std::{
+    any::Any,
+    collections::BTreeSet,
+    fs,
+    panic::AssertUnwindSafe,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use futures::FutureExt;
+
+use super::{
+    protocol::{FromCase, Link, Received, Report, ToCase, Verdict},
+    registry::Registry,
+};
+use crate::{
+    error::{self, Attempt, Error, Result},
+    lab::estate,
+    scene::Scene,
+    sys::{calls, inside, spawn},
+    wire::Journal,
+};
+
+/// Runs the case called `name` and reports to the runner that started this process.
+#[must_use]
+pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
+    let (Ok(control), Ok(journal)) = (Link::inherited(), spawn::inherited(spawn::JOURNAL)) else {
+        eprintln!("a case is started by lastack itself, with its control socket and journal");
+        return ExitCode::from(2);
+    };
+    let control = Arc::new(control);
+    let scene = Scene::new(Journal::new(journal.into()), control.clone());
+    let seen = Arc::new(Mutex::new(String::new()));
+    let (moment, witness) = (seen.clone(), scene.clone());
+    error::on_mismatch(move || {
+        let states = witness.states();
+        *moment.lock().expect("no holder of this lock panics") = states;
+    });
+    let fallen = Mutex::new(false);
+    let curtain = Arc::new(Curtain { scene: scene.clone(), control, seen, fallen });
+    let watch = curtain.clone();
+    let watcher = thread::Builder::new().name("control".to_owned()).spawn(move || watch.watch());
+    if let Err(error) = watcher {
+        curtain.fall(&Err(Error::system("start the control thread", error)));
+    }
+    // From here on the watcher notices the runner's end and puts everything to rest first; the
+    // kernel must not be quicker.
+    let _ = nix::sys::prctl::set_pdeathsig(None);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => curtain.fall(&Err(error)),
+    };
+    let result = match registry.find(name) {
+        Some(case) => runtime.block_on(perform(case.body(), &scene)),
+        None => Err(Error::Usage(format!("unknown case {name}"))),
+    };
+    // The runtime is not dropped before: with it would go the channels to the agents, who would
+    // end and close their sockets, and nobody would see any more how the case left them.
+    curtain.fall(&result)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.attempt(|| "start the case's runtime".to_owned())
+}
+
+/// Runs the body and then asks the faults, the wires and the books whether it ended cleanly.
+async fn perform(body: &super::case::Body, scene: &Scene) -> Result {
+    let judged = AssertUnwindSafe(body(scene.clone())).catch_unwind().await;
+    judged.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+    scene.inspect().await?;
+    leaks(scene)
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned());
+    Error::mismatch("the case's own code", "runs to its end", format!("panicked: {words}"))
+}
+
+/// What the case has left that the harness does not answer for: processes it started behind the
+/// harness's back, Internet sockets it opened in its own process.
+fn leaks(scene: &Scene) -> Result {
+    let known: BTreeSet<i32> = scene.hosts().iter().flat_map(crate::lab::Host::pids).collect();
+    let mut left: Vec<String> = strangers(&known);
+    left.extend(calls::own_inet_sockets().into_iter().map(|name| format!("socket {name}")));
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Error::mismatch("what the case leaves behind", "nothing", left.join(", ")))
+}
+
+/// Processes of this PID namespace that do not descend from a known one.
+fn strangers(known: &BTreeSet<i32>) -> Vec<String> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid != 1 && !descends(*pid, known))
+        .filter_map(|pid| {
+            let (name, state, _) = stat(pid)?;
+            (state != 'Z').then(|| format!("process {pid} ({name})"))
+        })
+        .collect()
+}
+
+fn descends(mut pid: i32, known: &BTreeSet<i32>) -> bool {
+    while pid > 1 {
+        if known.contains(&pid) {
+            return true;
+        }
+        match stat(pid) {
+            Some((_, _, parent)) => pid = parent,
+            None => return true, // it ended while we looked
+        }
+    }
+    false
+}
+
+/// Name, state and parent of a process (`proc_pid_stat(5)`).
+fn stat(pid: i32) -> Option<(String, char, i32)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = text.rsplit_once(") ")?;
+    let mut fields = tail.split(' ');
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    Some((head.split_once('(')?.1.to_owned(), state, parent))
+}
+
+/// The end of the case, which falls once: on the verdict, on the time limit, or on the death of
+/// the runner.
+struct Curtain {
+    scene: Scene,
+    control: Arc<Link>,
+    /// The sockets as they were when the last expectation was found not met.
+    seen: Arc<Mutex<String>>,
+    fallen: Mutex<bool>,
+}
+
+impl Curtain {
+    /// Waits for the runner to call time, or to be gone.
+    fn watch(&self) {
+        let late = match self.control.receive(true) {
+            Ok(Received::Message(ToCase::TimeUp, _)) => Err(Error::mismatch(
+                "the case's time limit",
+                "a verdict before it",
+                "none: the case was still running",
+            )),
+            _ => Err(Error::system("hear from the runner", "it is gone")),
+        };
+        self.fall(&late);
+    }
+
+    /// Reports, puts everything to rest and ends this process. Whoever comes second waits for
+    /// ever, which is not long.
+    fn fall(&self, result: &Result) -> ! {
+        let mut fallen = self.fallen.lock().expect("no holder of this lock panics");
+        assert!(!*fallen, "the curtain falls once");
+        *fallen = true;
+        let report = Report {
+            verdict: match result {
+                Ok(()) => Verdict::Passed,
+                Err(Error::TooSlow(_)) => Verdict::TooSlow,
+                Err(_) => Verdict::Failed,
+            },
+            message: result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
+            states: match result {
+                Err(Error::Mismatch(_)) => {
+                    self.seen.lock().expect("no holder of this lock panics").clone()
+                }
+                _ => self.scene.states(),
+            },
+            rss_kib: peak_memory(),
+        };
+        // Reported first: whatever the burial meets, the verdict and its reasons are safe.
+        let _ = self.control.send(&FromCase::Verdict(report.cut()), &[]);
+        self.scene.close_book();
+        estate::bury(&self.scene.hosts());
+        inside::exit_now()
+    }
+}
+
+/// The most memory this process has used, in KiB (`VmHWM`, `proc_pid_status(5)`).
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,47 @@
+//! The counters of a network namespace, by name, in the calling thread's one.
+//!
+//! `/proc/thread-self/net` shows the namespace of the thread that opens it
+//! (`fs/proc/proc_net.c`, `get_proc_task_net`). Its files `netstat` and `snmp` come in pairs of
+//! lines with the same first word: one of names, one of values.
+
+use std::fs::read_to_string;
+
+use crate::error::{Attempt, Error, Result};
+
+/// Reads one counter.
+///
+/// # Errors
+/// This kernel has none of that name.
+pub fn read(name: &str) -> Result<u64> {
+    for file in ["netstat", "snmp"] {
+        let path = format!("/proc/thread-self/net/{file}");
+        let table = read_to_string(path).attempt(|| format!("read the counter {name}"))?;
+        if let Some(value) = find(&table, name) {
+            return Ok(value);
+        }
+    }
+    Err(Error::system(format!("read the counter {name}"), "this kernel has no such counter"))
+}
+
+fn find(table: &str, name: &str) -> Option<u64> {
+    let lines: Vec<_> = table.lines().collect();
+    lines.chunks_exact(2).find_map(|pair| {
+        let mut columns = pair[0].split_whitespace().zip(pair[1].split_whitespace());
+        columns.find(|(title, _)| *title == name)?.1.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_found_under_its_name() {
+        let table = "TcpExt: SyncookiesSent TCPAbortOnClose\nTcpExt: 3 7\n\
+                     IpExt: InNoRoutes\nIpExt: 12\n";
+        assert_eq!(find(table, "TCPAbortOnClose"), Some(7));
+        assert_eq!(find(table, "InNoRoutes"), Some(12));
+        assert_eq!(find(table, "TCPAbort"), None);
+        assert_eq!(find("TcpExt: Torn", "Torn"), None);
+    }
+}

@@ -1,0 +1,508 @@
+//! The qdisc netem, which impairs what a port sends: its settings, and how they are told to the
+//! kernel (`linux/pkt_sched.h`, `net/sched/sch_netem.c`, `tc-netem(8)`).
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use rtnetlink::{
+    packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL},
+    packet_route::{
+        RouteNetlinkMessage,
+        tc::{TcAttribute, TcHandle, TcHeader, TcMessage, TcStats2},
+    },
+};
+
+use super::rtnl::{Rtnl, refusal};
+use crate::error::{Error, Result};
+
+mod encode;
+mod table;
+
+pub use table::Distribution;
+
+/// What an impaired path does to what is sent over it. A percentage is between 0 and 100.
+///
+/// ```
+/// use lastack::prelude::*;
+/// let satellite = Netem::new().delay(Duration::from_millis(300)).loss(1.5);
+/// assert!(satellite.check().is_ok());
+/// assert!(Netem::new().loss(150.0).check().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[must_use = "an impairment acts once a lab's path has it"]
+pub struct Netem {
+    delay: Duration,
+    jitter: Duration,
+    distribution: Distribution,
+    delay_correlation: f64,
+    loss: Option<Loss>,
+    loss_correlation: f64,
+    duplicate: f64,
+    duplicate_correlation: f64,
+    reorder: f64,
+    reorder_correlation: f64,
+    gap: Option<u32>,
+    corrupt: f64,
+    corrupt_correlation: f64,
+    rate: Option<Rate>,
+    limit: Option<u32>,
+    slot: Option<Slot>,
+    seed: Option<u64>,
+}
+
+/// How frames are lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Loss {
+    /// Each on its own.
+    Random(f64),
+    Bursts(GilbertElliott),
+    /// A second model was asked for, which the check refuses.
+    Both,
+}
+
+/// Loss in bursts: the path is in a good or in a bad state, and changes with every frame. All
+/// four are percentages.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GilbertElliott {
+    /// From good to bad.
+    pub to_bad: f64,
+    /// From bad to good.
+    pub to_good: f64,
+    /// Of the frames sent in the bad state, so many are lost.
+    pub lost_in_bad: f64,
+    /// Of the frames sent in the good state, so many are lost.
+    pub lost_in_good: f64,
+}
+
+/// How fast a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Bytes a second.
+    pub bytes: u64,
+    /// Bytes every frame costs more (or less) than it has.
+    pub overhead: i32,
+    /// Bytes in a cell, where the path carries only whole ones, as ATM does; else 0.
+    pub cell: u32,
+    /// Bytes every cell costs more than it carries.
+    pub cell_overhead: i32,
+}
+
+impl Rate {
+    /// So many bytes a second and nothing else.
+    #[must_use]
+    pub fn bytes(bytes: u64) -> Self {
+        Self { bytes, overhead: 0, cell: 0, cell_overhead: 0 }
+    }
+}
+
+/// A path that opens only now and then, as a shared medium does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// At least this long between two openings.
+    pub from: Duration,
+    /// At most this long.
+    pub to: Duration,
+    /// Frames that get through an opening; 0 is as many as there are.
+    pub packets: u32,
+    /// Bytes that get through an opening; 0 is as many as there are.
+    pub bytes: u32,
+}
+
+impl Netem {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Holds every frame back for this long.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Lets the delay vary by up to this much, evenly.
+    pub fn jitter(self, jitter: Duration) -> Self {
+        self.jitter_of(jitter, Distribution::Uniform)
+    }
+
+    /// Lets the delay vary as `distribution` does, with this as its standard deviation.
+    pub fn jitter_of(mut self, jitter: Duration, distribution: Distribution) -> Self {
+        (self.jitter, self.distribution) = (jitter, distribution);
+        self
+    }
+
+    /// How much one delay follows the one before.
+    pub fn delay_correlation(mut self, percent: f64) -> Self {
+        self.delay_correlation = percent;
+        self
+    }
+
+    /// Loses frames, each with this probability; 100 is a dead path.
+    pub fn loss(mut self, percent: f64) -> Self {
+        self.loss = Some(match self.loss {
+            None | Some(Loss::Random(_)) => Loss::Random(percent),
+            Some(_) => Loss::Both,
+        });
+        self
+    }
+
+    /// How much one loss follows the one before.
+    pub fn loss_correlation(mut self, percent: f64) -> Self {
+        self.loss_correlation = percent;
+        self
+    }
+
+    /// Loses frames in bursts.
+    pub fn loss_in_bursts(mut self, model: GilbertElliott) -> Self {
+        self.loss = Some(match self.loss {
+            None | Some(Loss::Bursts(_)) => Loss::Bursts(model),
+            Some(_) => Loss::Both,
+        });
+        self
+    }
+
+    /// Sends frames twice, each with this probability.
+    pub fn duplicate(mut self, percent: f64) -> Self {
+        self.duplicate = percent;
+        self
+    }
+
+    /// How much one duplication follows the one before.
+    pub fn duplicate_correlation(mut self, percent: f64) -> Self {
+        self.duplicate_correlation = percent;
+        self
+    }
+
+    /// Lets frames overtake the delayed ones before them, each with this probability.
+    pub fn reorder(mut self, percent: f64) -> Self {
+        self.reorder = percent;
+        self
+    }
+
+    /// How much one reordering follows the one before.
+    pub fn reorder_correlation(mut self, percent: f64) -> Self {
+        self.reorder_correlation = percent;
+        self
+    }
+
+    /// Only every so many-th frame may overtake.
+    pub fn reorder_gap(mut self, frames: u32) -> Self {
+        self.gap = Some(frames);
+        self
+    }
+
+    /// Flips a bit somewhere in a frame, with this probability.
+    pub fn corrupt(mut self, percent: f64) -> Self {
+        self.corrupt = percent;
+        self
+    }
+
+    /// How much one corruption follows the one before.
+    pub fn corrupt_correlation(mut self, percent: f64) -> Self {
+        self.corrupt_correlation = percent;
+        self
+    }
+
+    /// How fast the path is.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// How many frames may wait; those that come then are lost. 1000 unless set.
+    pub fn limit(mut self, frames: u32) -> Self {
+        self.limit = Some(frames);
+        self
+    }
+
+    /// Opens the path only now and then.
+    pub fn slot(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
+    /// Makes chance repeatable (Linux 6.6).
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The seed, if one is set.
+    #[must_use]
+    pub fn has_seed(&self) -> bool {
+        self.seed.is_some()
+    }
+
+    /// Whether every frame that gets through shows that it was impaired: it is late.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        let waits = [self.delay, self.jitter].iter().any(|time| !time.is_zero());
+        waits || self.rate.is_some() || self.slot.is_some()
+    }
+
+    /// Whether frames get through more than once.
+    #[must_use]
+    pub fn copies(&self) -> bool {
+        self.duplicate > 0.0
+    }
+
+    /// The longest that a frame is held back, as far as it is bounded; a rate's queue is not.
+    #[must_use]
+    pub fn longest_delay(&self) -> Duration {
+        let slot = self.slot.map_or(Duration::ZERO, |slot| slot.to);
+        self.delay + self.jitter * self.distribution.farthest() + slot
+    }
+
+    /// Whether all this is possible at once.
+    ///
+    /// # Errors
+    /// What is not, in words.
+    pub fn check(&self) -> Result {
+        let refuse = |text: String| Err(Error::Usage(format!("impossible impairment: {text}")));
+        for (name, value) in self.percentages() {
+            if !(0.0..=100.0).contains(&value) {
+                return refuse(format!("{name} of {value} %, which is not between 0 and 100"));
+            }
+        }
+        let chances = [
+            ("delay", self.delay_correlation, !self.jitter.is_zero(), "jitter"),
+            ("loss", self.loss_correlation, matches!(self.loss, Some(Loss::Random(_))), "loss"),
+            ("duplicate", self.duplicate_correlation, self.duplicate > 0.0, "duplicate"),
+            ("reorder", self.reorder_correlation, self.reorder > 0.0, "reorder"),
+            ("corrupt", self.corrupt_correlation, self.corrupt > 0.0, "corrupt"),
+        ];
+        for (name, correlation, there, what) in chances {
+            if correlation > 0.0 && !there {
+                return refuse(format!("a correlation of {name} without any {what}"));
+            }
+        }
+        if self.loss == Some(Loss::Both) {
+            return refuse("loss of each frame on its own and in bursts".to_owned());
+        }
+        if self.reorder > 0.0 && self.delay.is_zero() {
+            return refuse("reorder without delay: there is nobody to overtake".to_owned());
+        }
+        if self.gap == Some(0) || (self.gap.is_some() && self.reorder == 0.0) {
+            return refuse("a reorder gap without reorder, or of 0 frames".to_owned());
+        }
+        // The kernel cuts it there without a word (`netem_change`, `INT_MAX` nanoseconds).
+        if self.jitter.as_nanos() > i32::MAX as u128 {
+            return refuse(format!("jitter of {:?}, the most is 2.147 s", self.jitter));
+        }
+        if i64::try_from(self.delay.as_nanos()).is_err() {
+            return refuse(format!("delay of {:?}", self.delay));
+        }
+        if self.limit == Some(0) {
+            return refuse("limit of 0 frames: nothing would ever get through".to_owned());
+        }
+        self.check_pace(refuse)
+    }
+
+    fn check_pace(&self, refuse: impl Fn(String) -> Result) -> Result {
+        if let Some(Rate { bytes, overhead, cell, cell_overhead }) = self.rate {
+            if bytes == 0 {
+                return refuse("rate of 0 bytes a second".to_owned());
+            }
+            // Unsigned in the kernel: a frame shorter than this would take for ever.
+            if overhead < -14 {
+                return refuse(format!("overhead of {overhead} bytes, more than a frame has"));
+            }
+            if cell_overhead != 0 && cell == 0 {
+                return refuse("a cell's overhead without cells".to_owned());
+            }
+            if i64::from(cell) + i64::from(cell_overhead) < 0 {
+                return refuse(format!("overhead of {cell_overhead} bytes in cells of {cell}"));
+            }
+        }
+        if let Some(Slot { from, to, packets, bytes }) = self.slot {
+            let whole = [u128::from(packets), u128::from(bytes)];
+            if from > to || to.is_zero() {
+                return refuse(format!("a slot every {from:?} to {to:?}"));
+            }
+            if to.as_nanos() > i64::MAX as u128 || whole.iter().any(|n| *n > i32::MAX as u128) {
+                return refuse("a slot beyond what the kernel can count".to_owned());
+            }
+        }
+        if *self == (Self { limit: self.limit, seed: self.seed, ..Self::default() })
+            && self.limit.is_none()
+        {
+            return refuse("it would impair nothing".to_owned());
+        }
+        Ok(())
+    }
+
+    fn percentages(&self) -> Vec<(&'static str, f64)> {
+        let mut all = vec![
+            ("delay correlation", self.delay_correlation),
+            ("loss correlation", self.loss_correlation),
+            ("duplicate", self.duplicate),
+            ("duplicate correlation", self.duplicate_correlation),
+            ("reorder", self.reorder),
+            ("reorder correlation", self.reorder_correlation),
+            ("corrupt", self.corrupt),
+            ("corrupt correlation", self.corrupt_correlation),
+        ];
+        match self.loss {
+            Some(Loss::Random(percent)) => all.push(("loss", percent)),
+            Some(Loss::Bursts(model)) => all.extend([
+                ("change to bad", model.to_bad),
+                ("change to good", model.to_good),
+                ("loss in bad", model.lost_in_bad),
+                ("loss in good", model.lost_in_good),
+            ]),
+            Some(Loss::Both) | None => {}
+        }
+        all
+    }
+}
+
+/// In words, as far as it is set: "delay 20ms, loss 5 %".
+impl std::fmt::Display for Netem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut words = Vec::new();
+        if !self.delay.is_zero() {
+            words.push(format!("delay {:?}", self.delay));
+        }
+        if !self.jitter.is_zero() {
+            words.push(format!("jitter {:?} {}", self.jitter, self.distribution));
+        }
+        let shares = self.percentages().into_iter().filter(|(_, percent)| *percent != 0.0);
+        words.extend(shares.map(|(name, percent)| format!("{name} {percent} %")));
+        if let Some(rate) = self.rate {
+            words.push(format!("rate {} B/s", rate.bytes));
+        }
+        if let Some(limit) = self.limit {
+            words.push(format!("limit {limit}"));
+        }
+        if let Some(slot) = self.slot {
+            words.push(format!("slot {:?} to {:?}", slot.from, slot.to));
+        }
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// What a qdisc has counted. Frames it holds back are in none but `waiting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Frames that got through.
+    pub passed: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that were lost, or found no room.
+    pub lost: u64,
+    /// Frames that overtook others (the kernel counts them as requeued).
+    pub reordered: u64,
+    /// Frames on their way now.
+    pub waiting: u64,
+}
+
+impl std::ops::AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.bytes += other.bytes;
+        self.lost += other.lost;
+        self.reordered += other.reordered;
+        self.waiting += other.waiting;
+    }
+}
+
+const NETEM: &str = "netem";
+
+impl Rtnl {
+    /// Impairs what a port sends.
+    ///
+    /// # Errors
+    /// The kernel has no netem, or the port sends through another qdisc already.
+    pub async fn impair(&self, port: u32, netem: &Netem) -> Result {
+        self.put_root(port, NETEM, &netem.encode(), NLM_F_CREATE | NLM_F_EXCL).await.map_err(
+            |error| {
+                error.advise(
+                    "the kernel needs the module sch_netem (CONFIG_NET_SCH_NETEM), and the port \
+                     no other root qdisc",
+                )
+            },
+        )
+    }
+
+    /// Changes how a port is impaired; what is on its way stays on its way.
+    ///
+    /// # Errors
+    /// It is not impaired.
+    pub async fn impair_otherwise(&self, port: u32, netem: &Netem) -> Result {
+        self.put_root(port, NETEM, &netem.encode(), 0).await
+    }
+
+    /// Gives a port a root qdisc of this kind.
+    ///
+    /// # Errors
+    /// The kernel has none of that kind, or refuses its options.
+    pub async fn put_root(&self, port: u32, kind: &str, options: &[u8], flags: u16) -> Result {
+        const TCA_OPTIONS: u16 = 2;
+        let mut message = root(port);
+        message.attributes.push(TcAttribute::Kind(kind.to_owned()));
+        if !options.is_empty() {
+            // A struct and then attributes: no list of attributes, so not `TcAttribute::Options`.
+            let options = DefaultNla::new(TCA_OPTIONS, options.to_vec());
+            message.attributes.push(TcAttribute::Other(options));
+        }
+        let words = || format!("put {kind} on patch port {port}");
+        self.send(RouteNetlinkMessage::NewQueueDiscipline(message), flags, words).await
+    }
+
+    /// Takes the root qdisc of a port away, and with it what it holds back.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn delete_root(&self, port: u32) -> Result {
+        let message = RouteNetlinkMessage::DelQueueDiscipline(root(port));
+        self.send(message, 0, || format!("delete the root qdisc of patch port {port}")).await
+    }
+
+    /// What the root qdisc of a port has counted.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn counted(&self, port: u32) -> Result<Counted> {
+        let words = || format!("read the counters of patch port {port}");
+        let mut handle = self.handle.qdisc();
+        let mut all = handle.get().index(port as i32).execute();
+        while let Some(found) = all.try_next().await.map_err(|error| refusal(error, words))? {
+            let TcHeader { index, parent, handle, .. } = found.header;
+            // What the kernel put there itself has no handle.
+            if (index, parent) == (port as i32, TcHandle::ROOT) && handle != TcHandle::UNSPEC {
+                return Ok(counters(&found));
+            }
+        }
+        Err(Error::system(words(), "it has no root qdisc"))
+    }
+}
+
+fn root(port: u32) -> TcMessage {
+    let mut message = TcMessage::with_index(port as i32);
+    message.header.parent = TcHandle::ROOT;
+    message
+}
+
+fn counters(qdisc: &TcMessage) -> Counted {
+    let mut counted = Counted::default();
+    for attribute in &qdisc.attributes {
+        let TcAttribute::Stats2(stats) = attribute else { continue };
+        for stat in stats {
+            match stat {
+                TcStats2::Basic(basic) => {
+                    (counted.passed, counted.bytes) = (basic.packets.into(), basic.bytes);
+                }
+                TcStats2::Queue(queue) => {
+                    counted.lost = queue.drops.into();
+                    counted.reordered = queue.requeues.into();
+                    counted.waiting = queue.qlen.into();
+                }
+                _ => {}
+            }
+        }
+    }
+    counted
+}
+
+#[cfg(test)]
+mod tests;

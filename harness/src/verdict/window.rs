@@ -1,0 +1,120 @@
+//! A span of time in which something must happen.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Error, Result},
+    stall,
+};
+
+/// An elapsed time that is neither too early nor too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// No earlier than this.
+    pub from: Duration,
+    /// No later than this.
+    pub to: Duration,
+    /// Where the bounds come from, for the reader of a failure.
+    pub rule: String,
+}
+
+impl Window {
+    /// From `from` to `to`, because of `rule`.
+    pub fn new(from: Duration, to: Duration, rule: impl Into<String>) -> Self {
+        Self { from, to, rule: rule.into() }
+    }
+
+    /// From `from` on, where nothing bounds how late it may be.
+    pub fn at_least(from: Duration, rule: impl Into<String>) -> Self {
+        Self::new(from, Duration::MAX, rule)
+    }
+
+    /// What a kernel timer set for `nominal` allows: never early; late by what the timer wheel
+    /// rounds up, at most an eighth (`kernel/time/timer.c`, `LVL_CLK_SHIFT`), and by the time a
+    /// busy machine needs to run it: `[t, 1.15 t + 0.3 s]`.
+    ///
+    /// One tick is taken off the lower bound: a timer is set in whole jiffies counted from the
+    /// last tick, which may lie almost a tick before the call that sets it.
+    pub fn timer(nominal: Duration, rule: impl Into<String>) -> Self {
+        let from = nominal.saturating_sub(super::timers::JIFFY_AT_MOST);
+        let to = nominal.mul_f64(1.15) + Duration::from_millis(300);
+        Self::new(from, to, rule)
+    }
+
+    /// From the start of this window to the end of the later one.
+    #[must_use]
+    pub fn until(self, later: &Self) -> Self {
+        Self { from: self.from, to: later.to, rule: format!("{} to {}", self.rule, later.rule) }
+    }
+
+    /// Says whether `elapsed` lies inside.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if it is too early or too late; [`Error::TooSlow`] if it is too late by
+    /// no more than the machine was seen to stall while the case ran.
+    pub fn judge(&self, what: &str, elapsed: Duration) -> Result {
+        self.judge_on(what, elapsed, stall::worst())
+    }
+
+    /// As [`Self::judge`], on a machine that has stalled for `stall` at worst.
+    fn judge_on(&self, what: &str, elapsed: Duration, stall: Duration) -> Result {
+        if elapsed >= self.from && elapsed <= self.to {
+            return Ok(());
+        }
+        let expected = self.to_string();
+        let excused = self.to.saturating_add(stall);
+        if elapsed > self.to && elapsed <= excused && stall > TOLERATED_STALL {
+            return Err(Error::TooSlow(format!(
+                "{what} {elapsed:.3?}, expected {expected}, but the machine stalled for {stall:.3?}"
+            )));
+        }
+        Err(Error::mismatch(what, expected, format!("{elapsed:.3?}")))
+    }
+}
+
+/// A stall below this is ordinary scheduling and excuses nothing: windows allow for it already.
+const TOLERATED_STALL: Duration = Duration::from_millis(100);
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { from, to, rule } = self;
+        match *to {
+            Duration::MAX => write!(f, "at least {from:.3?} ({rule})"),
+            to => write!(f, "{from:.3?} to {to:.3?} ({rule})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn a_window_has_two_sides() {
+        let window = Window::timer(ms(1000), "one second");
+        assert!(window.judge("x", ms(1000)).is_ok());
+        assert!(window.judge("x", ms(1450)).is_ok());
+        assert!(matches!(window.judge("x", ms(980)), Err(Error::Mismatch(_))));
+        assert!(matches!(window.judge("x", ms(1451)), Err(Error::Mismatch(_))));
+    }
+
+    #[test]
+    fn a_window_may_be_open_towards_the_end() {
+        let window = Window::at_least(ms(1000), "one second");
+        assert!(window.judge("x", Duration::MAX).is_ok());
+        assert!(matches!(window.judge("x", ms(999)), Err(Error::Mismatch(_))));
+        assert_eq!(window.to_string(), "at least 1.000s (one second)");
+    }
+
+    #[test]
+    fn a_stalled_machine_excuses_lateness_but_not_haste() {
+        let window = Window::timer(ms(1000), "one second");
+        assert!(matches!(window.judge_on("x", ms(1900), ms(500)), Err(Error::TooSlow(_))));
+        assert!(matches!(window.judge_on("x", ms(2000), ms(500)), Err(Error::Mismatch(_))));
+        assert!(matches!(window.judge_on("x", ms(900), ms(500)), Err(Error::Mismatch(_))));
+    }
+}
