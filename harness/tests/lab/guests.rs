@@ -1,0 +1,116 @@
+//! A host that is a guest kernel is a host like any other, but for what it says it cannot do.
+
+use lastack::prelude::*;
+
+use crate::{holds, refused, same};
+
+pub fn cases(family: &mut Family) {
+    macro_rules! on_guests {
+        ($($name:ident)*) => {
+            $(family.case(stringify!($name)).covers(["ZZ-30"]).source("lastack's own word")
+                .needs([Need::Guest]).waits(Duration::from_secs(5)).run($name);)*
+        };
+    }
+    on_guests!(
+        a_guest_s_processes_are_driven_like_any
+        a_guest_answers_for_its_kernel
+        a_guest_on_a_direct_cable_is_seen_at_both_ends
+        a_guest_panics_and_boots_anew
+        what_a_guest_cannot_do_it_refuses
+        two_guests_talk
+        a_guest_dies_once
+    );
+}
+
+async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().guest("b").connect().await?;
+    let reading = b.read(10).on("reader").start().await?.blocked().await?;
+    a.write("hello").ok().await?;
+    let heard = reading.done().await?.bytes(b"hello")?;
+    holds("the guest's clock is the machine's", heard.ended() <= Stamp::now())?;
+    b.host().process_named("mortal").await?.end_by(Ending::Crash).await?;
+    let other = b.host().process_named("other").await?;
+    other.interrupt_on(Signal::SIGUSR1).ok().await?;
+    let listener = other.listen(b.host().address(Ip::V4, 81)).await?;
+    let accepting = listener.accept().on("waiter").start().await?.blocked().await?;
+    accepting.signal(Signal::SIGUSR1)?.done().await?.errno(Errno::EINTR)?;
+    other.stop().await?;
+    other.resume()?;
+    other.kill().await?;
+    refused(other.socket(b.local_address()).await, &["other"])?;
+    b.process.kill().await?;
+    a.read(1).eof().await.map(drop)
+}
+
+async fn a_guest_answers_for_its_kernel(scene: Scene) -> Result {
+    let knob = "net.ipv4.tcp_retries2";
+    let Pair { a, b, .. } = scene.pair().guest("b").sysctl("b", knob, 7).connect().await?;
+    let host = b.host();
+    same("a knob set by the lab", host.sysctl(knob)?.as_str(), "7")?;
+    host.set_sysctl(knob, "8")?;
+    same("a knob set by the case", host.sysctl(knob)?.as_str(), "8")?;
+    same("the machine's own", a.host().sysctl(knob)?.as_str(), "15")?;
+    refused(host.sysctl("net.no.such"), &["net.no.such", "no such sysctl"])?;
+    refused(host.sysctl("kernel.panic"), &["unknown sysctl"])?;
+    holds("a counter", host.counter("TCPOrigDataSent")? < 100)?;
+    same("its sockets", host.sockets()?.len(), 2)?;
+    same("its connection", b.kernel().is(State::Established)?.remote, b.remote_address())
+}
+
+async fn a_guest_on_a_direct_cable_is_seen_at_both_ends(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().direct().guest("b").connect().await?;
+    b.write("there").ok().await?;
+    a.read(64).bytes(b"there").await?;
+    lab.wire().settle().await?;
+    let segments = lab.wire().segments();
+    holds("all arrived", segments.iter().all(|it| it.sent.is_some() && it.arrived >= it.sent))
+}
+
+async fn a_guest_panics_and_boots_anew(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
+    let reading = b.read(1).on("reader").start().await?.blocked().await?;
+    let outage = lab.panic("b").that_may_miss().now().await?;
+    refused(reading.done().await, &["b/server", "died with its machine"])?;
+    refused(b.process.wait().await, &["whole machine has died"])?;
+    refused(b.host().sockets(), &["b has panicked"])?;
+    outage.boot().await?;
+    same("what it remembers", b.host().sockets()?.len(), 0)?;
+    a.write("anyone?").ok().await?;
+    a.read(1).errno(Errno::ECONNRESET).await.map(drop)
+}
+
+async fn what_a_guest_cannot_do_it_refuses(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().guest("b").connect().await?;
+    let words = ["host b is a guest kernel"];
+    refused(b.process.fork("child").await, &words)?;
+    refused(b.process.exec_again().await, &words)?;
+    refused(b.process.join(&b.process).await, &words)?;
+    refused(b.host().run(|| ()).await, &words)?;
+    refused(b.host().spawn(std::process::Command::new("true")), &words)?;
+    refused(b.host().netns(), &words)?;
+    refused(b.host().rtnl(), &words)?;
+    refused(b.host().destroy(&b.kernel().is(State::Established)?), &words)?;
+    let typo = scene.lab().guest("c").build().await;
+    refused(typo, &["host c", "guest", "not in the lab"])?;
+    // And is none the worse for it.
+    a.write("still there?").ok().await?;
+    b.read(64).bytes(b"still there?").await.map(drop)
+}
+
+async fn two_guests_talk(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().guest("a").guest("b").ip(Ip::V6).connect().await?;
+    a.write("ping").ok().await?;
+    b.read(64).bytes(b"ping").await?;
+    b.close().ok().await?;
+    a.read(64).eof().await.map(drop)
+}
+
+async fn a_guest_dies_once(scene: Scene) -> Result {
+    let lab = scene.lab().guest("b").build().await?;
+    let outage = lab.power_off("b").that_may_miss().now().await?;
+    refused(lab.power_off("b").now().await, &["b is powered off"])?;
+    refused(lab.panic("b").now().await, &["b is powered off"])?;
+    refused(lab.host("b")?.process().await, &["b is powered off"])?;
+    outage.boot().await?;
+    lab.host("b")?.process().await.map(drop)
+}

@@ -1,0 +1,79 @@
+//! What the harness gives to cases, tested by cases: labs, processes, calls, faults.
+
+mod calls;
+mod closures;
+mod faults;
+mod fidelity;
+mod guests;
+mod impairment;
+mod inject;
+mod layout;
+mod links;
+mod misuse;
+mod options;
+mod processes;
+mod readiness;
+mod routed;
+mod routes;
+mod rules;
+mod signals;
+mod sysctls;
+
+use std::process::ExitCode;
+
+use lastack::{FamilySource, Problems, Registry};
+
+fn main() -> ExitCode {
+    lastack::test_main(registry)
+}
+
+fn registry() -> Result<Registry, Problems> {
+    macro_rules! sources {
+        ($($room:ident)*) => { [$(FamilySource {
+            family: stringify!($room),
+            file: concat!("tests/lab/", stringify!($room), ".rs"),
+            cases: $room::cases,
+        }),*] };
+    }
+    Registry::build(&sources![
+        calls closures faults fidelity guests impairment inject layout links misuse options
+        processes readiness routed routes rules signals sysctls
+    ])
+}
+
+/// Self-tests cover no row of the catalogue; each file has a number of its own instead.
+macro_rules! told {
+    ($family:ident, $id:literal, $($name:ident)*) => {
+        $($family.case(stringify!($name)).covers([$id]).source("lastack's own word").run($name);)*
+    };
+    ($family:ident, $id:literal across $variants:expr, $($name:ident)*) => {
+        $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")
+            .across($variants, $name);)*
+    };
+}
+pub(crate) use told;
+
+/// Expects an error whose words hold all of these parts.
+fn refused<T>(result: lastack::Result<T>, parts: &[&str]) -> lastack::Result {
+    let Err(error) = result else {
+        return Err(lastack::Error::mismatch("a wrong use", "is refused", "went through"));
+    };
+    let text = error.to_string();
+    match parts.iter().find(|part| !text.contains(**part)) {
+        None => Ok(()),
+        Some(part) => Err(lastack::Error::mismatch("words of a refusal", *part, text)),
+    }
+}
+
+/// Expects two things to be the same.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> lastack::Result {
+    if seen == expected {
+        return Ok(());
+    }
+    Err(lastack::Error::mismatch(what, format!("{expected:?}"), format!("{seen:?}")))
+}
+
+/// Expects something to hold.
+fn holds(what: &str, truth: bool) -> lastack::Result {
+    same(what, truth, true)
+}

@@ -1,0 +1,87 @@
+//! Sysctls belong to one host, and a wrong one is told by host and knob.
+
+use lastack::prelude::*;
+
+use crate::{holds, refused, same, told};
+
+const KNOB: &str = "net.ipv4.tcp_retries2";
+
+pub fn cases(family: &mut Family) {
+    told!(family, "ZZ-02",
+        a_sysctl_set_at_first_is_the_hosts_own
+        a_sysctl_can_be_read_and_written_later
+        a_sysctl_that_does_not_exist_is_told_by_host_and_knob
+        a_sysctl_outside_the_network_is_refused
+        a_sysctl_that_all_share_is_refused
+        a_value_that_the_kernel_refuses_is_told
+        hosts_start_from_the_same_settings_everywhere
+    );
+}
+
+async fn a_sysctl_set_at_first_is_the_hosts_own(scene: Scene) -> Result {
+    let lab = scene.lab().sysctl("a", KNOB, 3).build().await?;
+    same("on a", lab.host("a")?.sysctl(KNOB)?, "3".to_owned())?;
+    same("on b", lab.host("b")?.sysctl(KNOB)?, "15".to_owned())
+}
+
+async fn a_sysctl_can_be_read_and_written_later(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    let range = "net.ipv4.ip_local_port_range";
+    a.set_sysctl(range, "40000 40010")?;
+    same("on a", a.sysctl(range)?, "40000\t40010".to_owned())?;
+    same("on b", b.sysctl(range)?, "32768\t60999".to_owned())
+}
+
+async fn a_sysctl_that_does_not_exist_is_told_by_host_and_knob(scene: Scene) -> Result {
+    let words = ["net.ipv4.no_such_knob", "on host b", "no such sysctl"];
+    refused(scene.lab().sysctl("b", words[0], 1).build().await, &words)?;
+    let lab = scene.lab().build().await?;
+    refused(lab.host("b")?.set_sysctl(words[0], "1"), &words)?;
+    refused(lab.host("b")?.sysctl(words[0]), &words)?;
+    refused(scene.lab().sysctl("z", KNOB, 1).build().await, &["host z", KNOB])
+}
+
+async fn a_sysctl_outside_the_network_is_refused(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    for name in ["kernel.panic", "vm.swappiness", "net.ipv4/../../kernel.panic", "net...kernel", ""]
+    {
+        refused(lab.host("a")?.set_sysctl(name, "0"), &["unknown sysctl", name])?;
+        refused(lab.host("a")?.sysctl(name), &["unknown sysctl", name])?;
+        refused(scene.lab().sysctl("a", name, 0).build().await, &["unknown sysctl", name])?;
+    }
+    Ok(())
+}
+
+async fn a_sysctl_that_all_share_is_refused(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let (host, shared) = (lab.host("a")?, "net.ipv4.tcp_max_orphans");
+    // The value that it has: should it be written after all, nothing changes.
+    let value = host.sysctl(shared).unwrap_or_else(|_| "65536".to_owned());
+    refused(host.set_sysctl(shared, &value), &[shared, "on host a"])
+}
+
+async fn a_value_that_the_kernel_refuses_is_told(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    refused(
+        lab.host("a")?.set_sysctl(KNOB, "many"),
+        &[KNOB, "many", "on host a", "Invalid argument"],
+    )
+}
+
+async fn hosts_start_from_the_same_settings_everywhere(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    for (knob, value) in [
+        ("net.ipv4.tcp_fin_timeout", "60"),
+        ("net.ipv4.tcp_orphan_retries", "0"),
+        ("net.ipv4.tcp_keepalive_time", "7200"),
+        ("net.ipv4.tcp_timestamps", "1"),
+        ("net.ipv4.tcp_ecn", "2"),
+    ] {
+        for host in lab.hosts() {
+            same(knob, host.sysctl(knob)?.as_str(), value)?;
+        }
+    }
+    let control = lab.host("a")?.sysctl("net.ipv4.tcp_congestion_control")?;
+    holds("a congestion control that every kernel has", ["cubic", "reno"].contains(&&*control))
+}
