@@ -1,0 +1,93 @@
+//! Finds the case files: `<family>/<scenario>.rs`, for every folder here that is not the
+//! crate's own. A new file needs no other edit; one without `pub fn cases` does not compile.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Folders that hold the crate, not cases.
+const OWN: [&str; 5] = ["src", "tests", "benches", "examples", "target"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let home = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    // Cargo looks through the whole folder: a file or a family added, renamed or removed.
+    println!("cargo::rerun-if-changed=.");
+    let mut modules = String::new();
+    let mut table = String::new();
+    for family in entries(&home, Path::is_dir)? {
+        let name = name(&family)?;
+        if OWN.contains(&name) || name.starts_with('.') {
+            continue;
+        }
+        identifier(name, name);
+        writeln!(modules, "mod {name} {{")?;
+        for file in entries(&family, |path| path.extension().is_some_and(|end| end == "rs"))? {
+            let case = file.file_stem().and_then(|stem| stem.to_str()).ok_or("not UTF-8")?;
+            let relative = format!("{name}/{case}.rs");
+            identifier(case, &relative);
+            opening(&file, &relative)?;
+            writeln!(modules, "    #[path = {file:?}]\n    pub mod {case};")?;
+            writeln!(
+                table,
+                "    FamilySource {{ family: {name:?}, file: {relative:?}, \
+                 cases: {name}::{case}::cases }},"
+            )?;
+        }
+        writeln!(modules, "}}")?;
+    }
+    let text = format!("{modules}\nstatic FAMILIES: &[FamilySource] = &[\n{table}];\n");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("families.rs"), text)?;
+    fixture(&home.join("../fixtures/panics.rs"), &out.join("panics"), &["-Cpanic=abort"])
+}
+
+/// Compiles a program that a case runs and that Cargo cannot build beside it, because it wants
+/// other code generation than the rest. Cases carry it in themselves, so it is made small.
+fn fixture(source: &Path, program: &Path, own: &[&str]) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", source.display());
+    let mut rustc = Command::new(std::env::var("RUSTC")?);
+    rustc.args(["--edition=2024", "-Copt-level=s", "-Cstrip=symbols"]).args(own);
+    rustc.args(["--target", &std::env::var("TARGET")?]);
+    // As Cargo compiles everything else for this target: with its linker and the user's flags.
+    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    rustc.args(flags.split('\u{1f}').filter(|flag| !flag.is_empty()));
+    let status = rustc.arg(source).arg("-o").arg(program).status()?;
+    if !status.success() {
+        println!("cargo::error=failed to compile {}: {status}", source.display());
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir()? {
+        found.push(entry?.path());
+    }
+    found.retain(|path| wanted(path));
+    found.sort();
+    Ok(found)
+}
+
+fn name(path: &Path) -> Result<&str, Box<dyn Error>> {
+    Ok(path.file_name().and_then(|name| name.to_str()).ok_or("a folder's name is not UTF-8")?)
+}
+
+/// Names become modules and parts of test names.
+fn identifier(name: &str, path: &str) {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.chars().all(plain) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        println!("cargo::error={path}: the name of a family or a case file is in snake_case");
+    }
+}
+
+/// A case file opens with the rule it tests.
+fn opening(file: &Path, relative: &str) -> Result<(), Box<dyn Error>> {
+    if !std::fs::read_to_string(file)?.starts_with("//! ") {
+        println!("cargo::error={relative}: a case file opens with the rule it tests (//! …)");
+    }
+    Ok(())
+}
