@@ -1,0 +1,56 @@
+//! A reader that closes on end of file answers a FIN with one segment, not two: the delayed
+//! acknowledgement of the FIN rides on the reader's own FIN.
+//! Source: RFC 9293 3.6; RFC 1122 4.2.3.2 (delayed ACK); `net/ipv4/tcp_input.c` `tcp_fin`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("end_of_file_answered_at_once_takes_three_segments")
+        .covers(["GC-02"])
+        .claims(["B10"])
+        .source("RFC 9293 3.6; RFC 1122 4.2.3.2; tcp_input.c tcp_fin")
+        .across(Ip::BOTH, three_segments);
+}
+
+async fn three_segments(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+
+    // Before its first data an end has no delay at all: the acknowledgement goes with the next
+    // tick (tcp_output.c, tcp_send_delayed_ack). One request gives it the delay of an end in a
+    // conversation (tcp_input.c, tcp_event_data_recv), and the FIN itself takes away the hurry
+    // to acknowledge that the request began (tcp_fin).
+    a.write("?").ok().await?;
+    b.read(10).bytes(b"?").await?;
+    a.kernel().is_acknowledged().await?;
+    same("b's acknowledgement delay", timers::ATO_MIN, b.info().ok().await?.ato())?;
+    let conversed = wire.mark().await?;
+
+    // The close is ordered behind the read it waits for: nothing but the end of file, and no
+    // message to the case, comes between the two.
+    let read = b.read(1).start().await?.blocked().await?;
+    let (closed, _) = try_join!(b.close().queued().into_future(), a.close().into_future())?;
+    read.done().await?.eof()?;
+
+    a.kernel().reaches(State::TimeWait).await?;
+    b.kernel().is_gone().await?;
+    let end = wire.expect(fin().from("a").arrived(true)).await?;
+    let arrived = end.arrived.unwrap_or(end.at());
+    let late = closed.began().since(arrived);
+    if late > timers::ATO_MIN - timers::JIFFY_AT_MOST {
+        // No fault of the kernel's: b's thread did not get to run in time.
+        let what = format!("b closed {late:.1?} after a's FIN, past its delayed acknowledgement");
+        return Err(Error::TooSlow(what));
+    }
+    wire.exactly(
+        conversed,
+        [
+            fin().from("a").empty(),
+            fin().flags(Flags::ACK).from("b").empty(),
+            pure_ack().from("a"),
+        ],
+    )
+    .await?;
+    Ok(())
+}
