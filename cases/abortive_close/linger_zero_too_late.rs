@@ -1,0 +1,43 @@
+//! Linger zero set after the close was agreed on both sides is too late: nothing is sent and
+//! TIME_WAIT lives on.
+//! Source: `net/ipv4/tcp.c` `__tcp_close`; `tcp_minisocks.c` `tcp_time_wait`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("linger_zero_does_not_end_a_time_wait")
+        .covers(["AB-08"])
+        .claims(["A10", "B30", "B68"])
+        .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait")
+        .across(Ip::BOTH, time_wait_stays);
+}
+
+async fn time_wait_stays(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+
+    a.shut_wr().ok().await?;
+    b.read(1).eof().await?;
+    b.close().ok().await?;
+    a.kernel().reaches(State::TimeWait).await?;
+    b.kernel().is_gone().await?;
+    let before = left(&a)?;
+    let agreed = wire.mark().await?;
+
+    a.reset().await?;
+
+    // It is still the same wait: its clock goes on and was not started again.
+    let after = left(&a)?;
+    same("TIME_WAIT's clock goes on", true, after <= before && after > Duration::ZERO)?;
+    wire.exactly(agreed, []).await?;
+    wire.absent(Wire::start(), rst()).await
+}
+
+/// What remains of its TIME_WAIT.
+fn left(end: &End) -> Result<Duration> {
+    let entry = end.kernel().is(State::TimeWait)?;
+    let remaining = entry.timer.map(|(timer, left, _)| (timer == Timer::TimeWait, left));
+    same("TIME_WAIT runs its timer", Some(true), remaining.map(|(own, _)| own))?;
+    Ok(remaining.map_or(Duration::ZERO, |(_, left)| left))
+}
