@@ -1,0 +1,51 @@
+//! An orphan whose path stays dead is dropped after tcp_orphan_retries without a packet: no reset
+//! is sent. The survivor stays ESTABLISHED, with no timer that would ever change that, until it
+//! sends something itself.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `tcp_orphan_retries`,
+//! `retransmits_timed_out`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("orphan_on_a_dead_path_is_dropped_in_silence")
+        .covers(["PD-16"])
+        .claims(["A1", "A8", "A18", "A34"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries, retransmits_timed_out")
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("retries_1_ipv4", (1, Ip::V4)),
+                ("retries_1_ipv6", (1, Ip::V6)),
+                ("retries_2_ipv4", (2, Ip::V4)),
+                ("retries_2_ipv6", (2, Ip::V6)),
+            ],
+            dropped,
+        );
+}
+
+async fn dropped(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("b", "net.ipv4.tcp_orphan_retries", retries);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let wire = lab.wire();
+    let read = a.read(1).start().await?.blocked().await?;
+    let give_up = timers::give_up(retries, b.info().ok().await?.rto(), timers::RTO_MAX);
+    let established = wire.mark().await?;
+
+    let hole = lab.black_hole().open().await?;
+    b.process.kill().await?;
+    let patience = give_up.window().to + Duration::from_secs(5);
+    let gone = b.kernel().is_gone_within(patience).await?;
+    let first = wire.expect(fin().from("b")).await?;
+    give_up.judge(&wire.retries_of(&first).await?, gone.first)?;
+    wire.absent(established, any().from("b").without(Flags::FIN)).await?;
+    hole.lift().await?;
+
+    let read = read.blocked().await?;
+    let survivor = a.kernel().is(State::Established)?;
+    same("timer of the survivor", None, survivor.timer)?;
+    a.write("anybody there?").on("writer").ok().await?;
+    wire.expect(rst().from("b")).await?;
+    read.done().await?.errno(Errno::ECONNRESET)?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! A process that hangs is not dead to TCP: its kernel acknowledges data and answers keepalive
+//! for it, so no timeout ever comes. What the peer notices, if it sends enough, is a window that
+//! closes.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_keepalive_timer`; `net/ipv4/tcp_output.c`
+//! `__tcp_select_window`; RFC 9293 3.8.4, 3.8.6.
+
+use lastack::prelude::*;
+
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("kernel_of_a_hung_process_answers_for_it")
+        .covers(["PD-17"])
+        .source("tcp_timer.c tcp_keepalive_timer; tcp_output.c __tcp_select_window; RFC 9293 3.8.4")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, hangs);
+}
+
+async fn hangs(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;
+    let wire = lab.wire();
+    // One unanswered probe would be the end, two seconds from now.
+    for option in [option::KEEPIDLE, option::KEEPINTVL, option::KEEPCNT, option::KEEPALIVE] {
+        a.set(option, 1).ok().await?;
+    }
+    let read = b.read_until(MUCH.into()).start().await?.blocked().await?;
+    b.process.stop().await?;
+    let stopped = wire.mark().await?;
+
+    let probe = || probe().from("a");
+    let answer = || pure_ack().from("b");
+    let three = [probe(), answer(), probe(), answer(), probe(), answer()];
+    wire.in_order(stopped, three, Duration::from_secs(6)).await?;
+    a.kernel().is(State::Established)?;
+
+    a.write_pattern(MUCH).await?.is(&(MUCH as usize))?;
+    a.kernel().probes_the_window().await?;
+    wire.expect(any().from("b").window(0)).after(stopped).await?;
+
+    b.process.resume()?;
+    read.done().await?.whole(MUCH.into())?;
+    a.kernel().is(State::Established)?;
+    wire.absent(stopped, rst()).await
+}
