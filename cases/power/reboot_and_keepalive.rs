@@ -1,0 +1,44 @@
+//! Keepalive finds a machine that rebooted with its first probe: the new kernel answers it with a
+//! reset, and the survivor is told ECONNRESET, not ETIMEDOUT.
+//! Source: RFC 1122 4.2.3.6; `net/ipv4/tcp_timer.c` `tcp_keepalive_timer`; `net/ipv4/tcp_ipv4.c`
+//! (no_tcp_socket).
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("first_keepalive_probe_to_a_rebooted_machine_meets_a_reset")
+        .covers(["OP-05", "KA-06"])
+        .source("tcp_timer.c tcp_keepalive_timer; tcp_ipv4.c no_tcp_socket")
+        .waits(Duration::from_secs(2))
+        .across_on_both_kinds(Ip::BOTH, probed);
+}
+
+async fn probed(scene: Scene, kind: HostKind, ip: Ip) -> Result {
+    // Long enough for the machine to be up again.
+    let idle = Duration::from_secs(if kind == HostKind::Guest { 6 } else { 1 });
+    let Pair { lab, a, .. } = scene
+        .pair()
+        .kind("b", kind)
+        .ip(ip)
+        .option_on_a(option::KEEPALIVE, 1)
+        .option_on_a(option::KEEPIDLE, idle.as_secs() as i32)
+        .option_on_a(option::KEEPINTVL, 5)
+        .connect()
+        .await?;
+    let last_heard = lab.wire().expect(syn_ack().from("b")).await?;
+    let reading = a.read(1).start().await?.blocked().await?;
+
+    lab.power_off("b").that_may_miss().now().await?.boot().await?;
+    if Stamp::now().since(last_heard.at()) > idle {
+        return Err(Error::TooSlow("the machine was not up again before the first probe".into()));
+    }
+
+    let failed = reading.done().await?.errno(Errno::ECONNRESET)?;
+    let reset = lab.wire().expect(rst().from("b")).await?;
+    Window::timer(idle, "TCP_KEEPIDLE, and the first probe")
+        .judge("the reset after the last segment heard", reset.at().since(last_heard.at()))?;
+    same("the reset's place", true, failed.ended() >= reset.at())?;
+    a.read(1).eof().await?;
+    Ok(())
+}

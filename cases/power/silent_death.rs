@@ -1,0 +1,59 @@
+//! A machine that dies says nothing, and an idle survivor never learns of it: no segment, no timer,
+//! no event.
+//! Source: RFC 1122 4.2.3.6 (keep-alives default to off); `net/ipv4/tcp_timer.c`
+//! `tcp_keepalive_timer` (only under SO_KEEPALIVE).
+
+use lastack::prelude::*;
+
+/// How a machine may die.
+const DEATHS: [(&str, Kill); 2] = [("power_off", Lab::power_off), ("panic", Lab::panic)];
+
+type Kill = fn(&Lab, &str) -> Death;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("idle_survivor_of_a_machine_never_learns_of_its_death")
+        .covers(["OP-01"])
+        .claims(["A15", "A16", "A18", "A27"])
+        .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
+        .waits(Duration::from_secs(3))
+        .across_on_both_kinds(DEATHS, idle);
+    family
+        .case("survivor_on_the_same_cable_keeps_its_connection_without_carrier")
+        .covers(["OP-01"])
+        .source("tcp(7); net/core/link_watch.c")
+        .waits(Duration::from_secs(1))
+        .on_both_kinds(without_carrier);
+}
+
+async fn idle(scene: Scene, kind: HostKind, kill: Kill) -> Result {
+    let Pair { lab, a, .. } = scene.pair().kind("b", kind).connect().await?;
+    let established = lab.wire().mark().await?;
+    let waiting = a.read(1).on("reader").start().await?.blocked().await?;
+
+    let _dead = kill(&lab, "b").that_may_miss().now().await?;
+
+    let waiting = waiting.stays_blocked(Duration::from_secs(2)).await?;
+    let entry = a.kernel().is(State::Established)?;
+    if let Some((timer, ..)) = entry.timer {
+        return Err(Error::mismatch("the survivor's socket", "no timer", format!("{timer:?}")));
+    }
+    lab.wire().absent(established, any()).await?;
+    drop(waiting);
+
+    Ok(())
+}
+
+async fn without_carrier(scene: Scene, kind: HostKind) -> Result {
+    let Pair { lab, a, .. } = scene.pair().kind("b", kind).direct().connect().await?;
+    let established = lab.wire().mark().await?;
+
+    let _dead = lab.power_off("b").that_may_miss().now().await?;
+
+    let survivor = lab.host("a")?;
+    if survivor.rtnl()?.is_operational(survivor.interface()).await? {
+        return Err(Error::mismatch("a's interface", "no carrier", "carrier"));
+    }
+    a.kernel().stays(State::Established, Duration::from_millis(500)).await?;
+    lab.wire().absent(established, any()).await
+}

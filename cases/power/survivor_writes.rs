@@ -1,0 +1,70 @@
+//! A survivor that writes to a dead machine is answered by its own clock: the write succeeds, the
+//! segment is sent again and again, and the connection ends with ETIMEDOUT at tcp_retries2; what
+//! had arrived before can still be read.
+//! Source: RFC 9293 3.8.3; `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `retransmits_timed_out`;
+//! `net/ipv4/tcp.c` `tcp_recvmsg_locked` (the receive queue comes before the error).
+
+use lastack::prelude::*;
+
+type Kill = fn(&Lab, &str) -> Death;
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    let deaths: [(&str, Kill); 2] = [("power_off", Lab::power_off), ("panic", Lab::panic)];
+    family
+        .case("write_to_a_dead_machine_times_out")
+        .covers(["OP-02"])
+        .claims(["A34"])
+        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(deaths, times_out);
+    family
+        .case("data_received_before_the_machine_died_is_read_first")
+        .covers(["OP-12"])
+        .source("tcp.c tcp_recvmsg_locked; tcp_timer.c tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(deaths, read_first);
+}
+
+async fn times_out(scene: Scene, kind: HostKind, kill: Kill) -> Result {
+    let Pair { lab, a, .. } =
+        scene
+            .pair()
+            .kind("b", kind)
+            .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
+            .connect()
+            .await?;
+    let rto = a.info().ok().await?.rto();
+    let before = lab.wire().mark().await?;
+    let dead = kill(&lab, "b").now().await?;
+
+    a.write("hello?").ok().await?;
+    let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
+
+    same("what was sent in vain", false, dead.sent_in_vain().await?.is_empty())?;
+    let first = lab.wire().expect(data().from("a")).after(before).await?;
+    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
+    lab.wire().absent(before, any().from("b")).await
+}
+
+async fn read_first(scene: Scene, kind: HostKind, kill: Kill) -> Result {
+    let Pair { lab, a, b, .. } =
+        scene
+            .pair()
+            .kind("b", kind)
+            .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
+            .connect()
+            .await?;
+    b.write("last words").ok().await?;
+    a.kernel().has_unread(10).await?;
+    let _dead = kill(&lab, "b").now().await?;
+
+    a.write("hello?").ok().await?;
+    a.kernel().is_gone().await?;
+    a.read(100).bytes(b"last words").await?;
+    a.read(100).errno(Errno::ETIMEDOUT).await?;
+    a.read(100).eof().await?;
+    Ok(())
+}
