@@ -1,0 +1,62 @@
+//! Keepalive holds a middlebox's memory open, if it probes more often than the box forgets. If it
+//! probes less often, the first probe after that is what ends the connection.
+//! Source: `nf_conntrack-sysctl.rst` tcp_timeout_established; AWS documentation of network load
+//! balancers (keepalive and the idle timeout of 350 s); `tcp(7)` TCP_KEEPIDLE.
+
+use lastack::prelude::*;
+
+const FORGETS: Duration = Duration::from_secs(3);
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("probes_more_often_than_a_balancer_forgets_keep_the_connection")
+        .covers(["KA-11"])
+        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive")
+        .needs([Need::Conntrack])
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, kept);
+    family
+        .case("probe_after_a_balancer_forgot_ends_the_connection")
+        .covers(["KA-11"])
+        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, idle timeout")
+        .needs([Need::Conntrack])
+        .waits(Duration::from_secs(5))
+        .across(Ip::BOTH, ended);
+}
+
+/// A connection through a balancer, probed by `a` after every `seconds` of silence.
+async fn through_balancer(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Pair, impl Sized)> {
+    let lab = scene.lab().routed().build().await?;
+    let balancer = lab.router_tracks().strict().strangers(Strangers::Reset);
+    let balancer = balancer.idle_timeout(FORGETS).turn_on().await?;
+    let keepalive = Keepalive::new(seconds, seconds, 9);
+    let pair = scene.pair().ip(ip).keepalive_on_a(keepalive).connect_in(&lab).await?;
+    Ok((pair, balancer))
+}
+
+async fn kept(scene: Scene, ip: Ip) -> Result {
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, 1).await?;
+    let wire = lab.wire();
+    let idle = wire.mark().await?;
+    // Four seconds without a word, one more than it takes to be forgotten.
+    let answered = || [probe().from("a").arrived(true), pure_ack().from("b").arrived(true)];
+    let four = (0..4).flat_map(|_| answered());
+    let probes = wire.in_order(idle, four, 4 * FORGETS).await?;
+    let silence = probes[7].at().since(wire.segments()[0].at());
+    Window::at_least(FORGETS, "the balancer's patience").judge("silence lasted", silence)?;
+
+    b.write("news").ok().await?;
+    a.read(64).bytes(b"news").await?;
+    wire.absent(idle, ending()).await
+}
+
+async fn ended(scene: Scene, ip: Ip) -> Result {
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, 5).await?;
+    let wire = lab.wire();
+    let idle = wire.mark().await?;
+    a.read(1).errno(Errno::ECONNRESET).await?;
+    let forgotten = [probe().from("a").arrived(false), rst().from_middle().to("a")];
+    wire.in_order(idle, forgotten, Duration::from_secs(1)).await?;
+    wire.absent(idle, any().to("b").arrived(true)).await?;
+    b.kernel().is(State::Established).map(drop)
+}

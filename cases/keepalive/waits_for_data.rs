@@ -1,0 +1,99 @@
+//! Keepalive asks nothing while something is on its way: as long as data is unacknowledged the
+//! retransmissions decide, however short keepalive's own patience is. Once it is delivered the
+//! silence is counted anew.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_keepalive_timer` ("It is alive without keepalive").
+
+use lastack::prelude::*;
+
+const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 1);
+/// A limit of retransmissions that is reached after keepalive's, in a few seconds.
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    let source = "tcp_timer.c tcp_keepalive_timer, tcp_write_timeout";
+    family
+        .case("data_in_flight_suspends_keepalive")
+        .covers(["KA-04"])
+        .claims(["A33"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, suspended);
+    family
+        .case("keepalive_goes_on_once_the_data_is_delivered")
+        .covers(["KA-04"])
+        .source(source)
+        .waits(Duration::from_secs(5))
+        .across(Ip::BOTH, goes_on);
+    family
+        .case("data_written_between_two_probes_takes_over")
+        .covers(["KA-04"])
+        .source(source)
+        .waits(Duration::from_secs(5))
+        .across(Ip::BOTH, takes_over);
+}
+
+fn judge(rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {
+    let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let lasted = end.ended().since(first_timeout.at());
+    limit.window().judge("the time from the first timeout to the end was", lasted)
+}
+
+async fn suspended(scene: Scene, ip: Ip) -> Result {
+    let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = builder.connect().await?;
+    let wire = lab.wire();
+    let (start, rto) = (wire.mark().await?, a.info().ok().await?.rto());
+
+    let _hole = lab.black_hole().open().await?;
+    a.keep_alive(KEEPALIVE).await?;
+    a.write("x").ok().await?;
+    let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
+
+    wire.absent(start, probe()).await?;
+    wire.absent(start, rst()).await?;
+    judge(rto, &wire.first_timeout("a", start).await?, &read)?;
+    let lasted = read.ended().since(wire.expect(data()).await?.at());
+    same("it outlived keepalive's patience", true, lasted > KEEPALIVE.end())?;
+    same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn goes_on(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    let start = wire.mark().await?;
+
+    // The last of these comes eight timeouts after the write, and the next eight later.
+    let hole = lab.black_hole().open().await?;
+    a.keep_alive(KEEPALIVE).await?;
+    a.write("x").ok().await?;
+    let lost = data().from("a").arrived(false);
+    wire.in_order(start, vec![lost; 5], 2 * KEEPALIVE.end()).await?;
+    hole.lift().await?;
+
+    b.read(1).bytes(b"x").await?;
+    a.kernel().is_acknowledged().await?;
+    wire.absent(start, probe()).await?;
+    let heard = wire.expect(pure_ack().from("b").ack(2).arrived(true)).await?;
+    let next = probe().from("a").seq(1).arrived(true);
+    let next = wire.expect(next).after(&heard).within(2 * KEEPALIVE.idle()).await?;
+    KEEPALIVE.judge(&heard, &[next])
+}
+
+async fn takes_over(scene: Scene, ip: Ip) -> Result {
+    let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, .. } = builder.connect().await?;
+    let wire = lab.wire();
+    let (start, rto) = (wire.mark().await?, a.info().ok().await?.rto());
+
+    let _hole = lab.black_hole().open().await?;
+    a.keep_alive(KEEPALIVE).await?;
+    let asked = wire.expect(probe().from("a")).after(start).within(2 * KEEPALIVE.idle()).await?;
+    // One interval later this would be the end.
+    a.write("x").ok().await?;
+    let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
+    judge(rto, &wire.first_timeout("a", &asked).await?, &read)?;
+    wire.absent(&asked, probe()).await?;
+    wire.absent(start, rst()).await
+}

@@ -1,0 +1,50 @@
+//! While the peer's window is closed and data waits for it, keepalive is suspended: the window is
+//! probed instead, and neither the number of keepalive probes nor their interval ends the
+//! connection. With everything delivered keepalive is back.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_keepalive_timer`, `tcp_probe_timer`.
+
+use lastack::prelude::*;
+
+const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 1);
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("closed_window_suspends_keepalive")
+        .covers(["KA-05"])
+        .claims(["A33"])
+        .source("tcp_timer.c tcp_keepalive_timer, tcp_probe_timer")
+        .waits(Duration::from_secs(6))
+        .across(
+            [
+                ("ipv4", (Ip::V4, false)),
+                ("ipv6", (Ip::V6, false)),
+                ("silent_peer", (Ip::V4, true)),
+                ("silent_peer_over_ipv6", (Ip::V6, true)),
+            ],
+            suspended,
+        );
+}
+
+async fn suspended(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
+    let builder = scene.pair().ip(ip).small_window_at_b();
+    let Pair { lab, a, b, .. } = builder.keepalive_on_a(KEEPALIVE).connect().await?;
+    a.write_pattern(MUCH).await?.is(&(MUCH as usize))?;
+    a.kernel().probes_the_window().await?;
+
+    let hole = if silent { Some(lab.black_hole().open().await?) } else { None };
+    a.kernel().stays(State::Established, KEEPALIVE.end() + KEEPALIVE.interval()).await?;
+    same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)?;
+    same("the window was probed", true, a.host().counter("TCPWinProbe")? > 0)?;
+    if let Some(hole) = hole {
+        hole.lift().await?;
+    }
+
+    b.read_until(MUCH.into()).await?.whole(MUCH.into())?;
+    a.kernel().is_acknowledged().await?;
+    let delivered = lab.wire().mark().await?;
+    let question = probe().from("a").arrived(true);
+    lab.wire().expect(question).after(delivered).within(2 * KEEPALIVE.idle()).await?;
+    same("keepalive is back", true, a.host().counter("TCPKeepAlive")? > 0)
+}
