@@ -1,0 +1,91 @@
+//! TCP_USER_TIMEOUT also bounds the wait for a closed window, from the first window probe on, and
+//! though the peer answers every one: the connection ends with ETIMEDOUT and without a word. A
+//! window that opens before takes the clock back.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_probe_timer`, `tcp_clamp_probe0_to_user_timeout`;
+//! `net/ipv4/tcp_input.c` `tcp_ack_probe`.
+
+use lastack::prelude::*;
+
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    let source = "tcp_timer.c tcp_probe_timer, tcp_clamp_probe0_to_user_timeout";
+    family
+        .case("closed_window_ends_the_connection_a_user_timeout_after_the_first_probe")
+        .covers(["UT-06"])
+        .claims(["A8"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("live_peer", (Ip::V4, false)),
+                ("live_peer_over_ipv6", (Ip::V6, false)),
+                ("silent_peer", (Ip::V4, true)),
+                ("silent_peer_over_ipv6", (Ip::V6, true)),
+            ],
+            ends,
+        );
+    family
+        .case("window_that_opens_before_the_user_timeout_keeps_the_connection")
+        .covers(["UT-06"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, opens);
+}
+
+/// Writes until `b`'s window is closed.
+async fn close_the_window(a: &End) -> Result {
+    a.write_pattern(MUCH).on("writer").await?.is(&(MUCH as usize))?;
+    a.kernel().probes_the_window().await.map(drop)
+}
+
+fn judge(timeout: Duration, first: &Segment, end: &Outcome<Vec<u8>>) -> Result {
+    let window = Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT");
+    window.judge("the time from the first probe to the end was", end.ended().since(first.at()))
+}
+
+async fn ends(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
+    // The hole needs a few probes to swallow, however late it opens.
+    let timeout = Duration::from_millis(if silent { 3500 } else { 1000 });
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;
+    let wire = lab.wire();
+    a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+    let read = a.read(1).start().await?.blocked().await?;
+    close_the_window(&a).await?;
+
+    let hole = if silent { Some(lab.black_hole().open().await?) } else { None };
+    let cut = wire.mark().await?;
+    let first = wire.expect(probe().from("a")).await?;
+    let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
+    judge(timeout, &first, &read)?;
+
+    let since = if silent { cut } else { Mark::from(&first) };
+    let answers = wire.count(since, pure_ack().from("b").window(0).arrived(true)).await?;
+    same("the peer has answered", !silent, answers > 0)?;
+    wire.absent(Wire::start(), rst()).await?;
+    b.kernel().is(State::Established)?;
+    drop(hole);
+    Ok(())
+}
+
+async fn opens(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;
+    let wire = lab.wire();
+    // Between two probes: counted from the first they come after 0, 2, 6 and 14 timeouts.
+    let timeout = a.info().ok().await?.rto() * 10;
+    a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+    let read = a.read(1).start().await?.blocked().await?;
+    close_the_window(&a).await?;
+
+    wire.in_order(Wire::start(), vec![probe().from("a"); 3], timeout).await?;
+    b.read_until(MUCH.into()).await?.whole(MUCH.into())?;
+    a.kernel().is_acknowledged().await?;
+
+    // Another wait for the window has a clock of its own.
+    let delivered = wire.mark().await?;
+    close_the_window(&a).await?;
+    let first = wire.expect(probe().from("a")).after(delivered).await?;
+    let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
+    judge(timeout, &first, &read)
+}

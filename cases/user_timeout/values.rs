@@ -1,0 +1,82 @@
+//! TCP_USER_TIMEOUT is off unless set, takes any number of milliseconds that is not negative, and
+//! goes from a listener to what it accepts, which acts on it.
+//! Source: `net/ipv4/tcp.c` `do_tcp_setsockopt`; `net/core/sock.c` `sk_clone_lock`; tcp(7).
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("negative_user_timeout_is_refused")
+        .covers(["UT-12"])
+        .source("tcp.c do_tcp_setsockopt TCP_USER_TIMEOUT; tcp(7)")
+        .across(Ip::BOTH, refused);
+    family
+        .case("accepted_socket_inherits_the_user_timeout_and_acts_on_it")
+        .covers(["UT-13"])
+        .source("sock.c sk_clone_lock; tcp(7) TCP_USER_TIMEOUT; accept(2)")
+        .waits(Duration::from_secs(1))
+        .across(Ip::BOTH, inherited);
+    family
+        .case("user_timeout_of_zero_takes_it_back")
+        .covers(["UT-12"])
+        .source("tcp_timer.c retransmits_timed_out; tcp(7)")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, taken_back);
+}
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+async fn refused(scene: Scene, ip: Ip) -> Result {
+    let Pair { a, b, listener, .. } = scene.pair().ip(ip).connect().await?;
+    let fresh = a.process.socket(a.local_address()).ok().await?;
+    for socket in [&a as &Socket, &b, &listener, &fresh] {
+        socket.get(option::USER_TIMEOUT).await?.is(&0)?;
+        for value in [1, i32::MAX, 4321] {
+            socket.set(option::USER_TIMEOUT, value).ok().await?;
+            socket.get(option::USER_TIMEOUT).await?.is(&value)?;
+        }
+        for value in [-1, i32::MIN] {
+            socket.set(option::USER_TIMEOUT, value).errno(Errno::EINVAL).await?;
+        }
+        socket.get(option::USER_TIMEOUT).await?.is(&4321)?;
+    }
+    Ok(())
+}
+
+async fn inherited(scene: Scene, ip: Ip) -> Result {
+    let timeout = TIMEOUT.as_millis() as i32;
+    let builder = scene.pair().ip(ip).option_on_listener(option::USER_TIMEOUT, timeout);
+    let Pair { lab, a, b, .. } = builder.connect().await?;
+    a.get(option::USER_TIMEOUT).await?.is(&0)?;
+    b.get(option::USER_TIMEOUT).await?.is(&timeout)?;
+
+    let _hole = lab.black_hole().open().await?;
+    a.write("x").ok().await?;
+    b.write("x").ok().await?;
+    let read = b.read(1).await?.errno(Errno::ETIMEDOUT)?;
+    let first = lab.wire().first_timeout("b", Wire::start()).await?;
+    let window = Window::timer(timers::user_timeout(TIMEOUT), "TCP_USER_TIMEOUT");
+    window.judge("the time from the first timeout was", read.ended().since(first.at()))?;
+    // Whoever was not told keeps trying.
+    a.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn taken_back(scene: Scene, ip: Ip) -> Result {
+    let timeout = TIMEOUT.as_millis() as i32;
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, timeout);
+    let Pair { lab, a, b, .. } = builder.connect().await?;
+    a.set(option::USER_TIMEOUT, 0).ok().await?;
+
+    // The write, its tail loss probe, and three timeouts, the last six after the first.
+    let hole = lab.black_hole().open().await?;
+    a.write("x").ok().await?;
+    let lost = vec![data().from("a").arrived(false); 5];
+    let sent = lab.wire().in_order(Wire::start(), lost, 8 * TIMEOUT).await?;
+    let lasted = sent[4].at().since(sent[2].at());
+    same("it outlived the user timeout", true, lasted > TIMEOUT)?;
+    hole.lift().await?;
+    b.read(1).bytes(b"x").await?;
+    a.kernel().is(State::Established)?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! With keepalive, TCP_USER_TIMEOUT takes the place of the number of probes: an idle connection
+//! ends when the next probe is due, one at least is out unanswered, and the silence has lasted
+//! that long. A peer that answers is safe, however short the time.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_keepalive_timer`; tcp(7) TCP_USER_TIMEOUT.
+
+use lastack::prelude::*;
+
+/// Keepalive with its user timeout in milliseconds.
+type Setting = (Keepalive, i32);
+
+/// A little less than a moment at which a probe is due: no timer is early, so that is the first
+/// one that finds the user timeout over.
+const JUST_BELOW: i32 = 100;
+
+const SHORTER_THAN_IDLE: Setting = (Keepalive::new(2, 2, 3), 500);
+const SHORTER: Setting = (Keepalive::new(2, 1, 5), 4000 - JUST_BELOW);
+const LONGER: Setting = (Keepalive::new(2, 1, 1), 5000 - JUST_BELOW);
+const OVER_BETWEEN_PROBES: Setting = (Keepalive::new(2, 2, 9), 2500);
+/// As recommended: the number of probes keeps its meaning.
+const SUM: Setting = (Keepalive::new(2, 1, 2), 4000 - JUST_BELOW);
+
+pub fn cases(family: &mut Family) {
+    let source = "tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_USER_TIMEOUT";
+    family
+        .case("user_timeout_takes_the_place_of_the_number_of_probes")
+        .covers(["UT-04"])
+        .claims(["A33"])
+        .source(source)
+        .waits(Duration::from_secs(5))
+        .across(
+            [
+                ("shorter_than_the_idle_time", (Ip::V4, SHORTER_THAN_IDLE)),
+                ("shorter_than_keepalive", (Ip::V4, SHORTER)),
+                ("shorter_than_keepalive_over_ipv6", (Ip::V6, SHORTER)),
+                ("longer_than_keepalive", (Ip::V4, LONGER)),
+                ("longer_than_keepalive_over_ipv6", (Ip::V6, LONGER)),
+            ],
+            ends,
+        );
+    family
+        .case("user_timeout_just_below_keepalives_sum_changes_nothing")
+        .covers(["UT-11"])
+        .source(source)
+        .waits(SUM.0.end())
+        .across([("ipv4", (Ip::V4, SUM)), ("ipv6", (Ip::V6, SUM))], ends);
+    family
+        .case("peer_that_answers_probes_is_safe_from_any_user_timeout")
+        .covers(["UT-04"])
+        .source(source)
+        .waits(Duration::from_secs(3))
+        .across(Ip::BOTH, safe);
+    family
+        .case("user_timeout_that_is_over_counts_when_the_next_probe_is_due")
+        .covers(["UT-04"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("peer_back_in_silence", (Ip::V4, false)),
+                ("peer_back_in_silence_over_ipv6", (Ip::V6, false)),
+                ("peer_speaks_in_time", (Ip::V4, true)),
+                ("peer_speaks_in_time_over_ipv6", (Ip::V6, true)),
+            ],
+            back,
+        );
+}
+
+async fn ends(scene: Scene, (ip, (keepalive, milliseconds)): (Ip, Setting)) -> Result {
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, milliseconds);
+    let Pair { lab, a, b, .. } = builder.keepalive_on_a(keepalive).connect().await?;
+    let wire = lab.wire();
+    let start = wire.mark().await?;
+
+    let _hole = lab.black_hole().open().await?;
+    a.read(1).errno(Errno::ETIMEDOUT).await?;
+
+    let timeout = Duration::from_millis(milliseconds as u64);
+    let (idle, interval) = (keepalive.idle(), keepalive.interval());
+    let (probes, end) = timers::keepalive_user_timeout(idle, interval, timeout);
+    let probe = probe().from("a").seq(0).payload(0);
+    let mut expected = vec![probe; probes as usize];
+    expected.push(rst().from("a").flags(Flags::ACK));
+    let sent = wire.exactly(start, expected).await?;
+    let heard = wire.expect(syn_ack()).await?;
+    keepalive.judge(&heard, &sent)?;
+    let lasted = sent[probes as usize].at().since(heard.at());
+    Window::timer(end, "the first probe due after the user timeout").judge("it lasted", lasted)?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn safe(scene: Scene, ip: Ip) -> Result {
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, 1);
+    let Pair { lab, a, .. } = builder.keepalive_on_a(Keepalive::new(1, 1, 1)).connect().await?;
+    let wire = lab.wire();
+    let start = wire.mark().await?;
+
+    let question = probe().from("a").arrived(true);
+    let answer = pure_ack().from("b").arrived(true);
+    let rounds = vec![[question, answer]; 3].concat();
+    wire.in_order(start, rounds.clone(), Duration::from_secs(6)).await?;
+    wire.exactly(start, rounds).await?;
+    a.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn back(scene: Scene, (ip, speaks): (Ip, bool)) -> Result {
+    let (keepalive, milliseconds) = OVER_BETWEEN_PROBES;
+    let timeout = Duration::from_millis(milliseconds as u64);
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, milliseconds);
+    let Pair { lab, a, b, .. } = builder.keepalive_on_a(keepalive).connect().await?;
+    let wire = lab.wire();
+    let (start, heard) = (wire.mark().await?, wire.expect(syn_ack()).await?);
+
+    let hole = lab.black_hole().open().await?;
+    let lost = probe().from("a").arrived(false);
+    wire.expect(lost).after(start).within(2 * keepalive.idle()).await?;
+    a.kernel().stays(State::Established, timeout - keepalive.idle()).await?;
+    hole.lift().await?;
+    if !speaks {
+        a.read(1).errno(Errno::ETIMEDOUT).await?;
+        let sent = wire.exactly(start, [probe(), rst().from("a").arrived(true)]).await?;
+        keepalive.judge(&heard, &sent)?;
+        b.read(1).errno(Errno::ECONNRESET).await?;
+        return Ok(());
+    }
+
+    b.write("x").ok().await?;
+    a.read(1).bytes(b"x").await?;
+    let said = wire.expect(data().from("b")).await?;
+    same("the user timeout was over", true, said.at().since(heard.at()) > timeout)?;
+    // An interval after the lost probe it would have ended; the silence is counted anew.
+    let next = probe().from("a").arrived(true);
+    let next = wire.expect(next).after(&said).within(2 * keepalive.idle()).await?;
+    keepalive.judge(&said, &[next])?;
+    a.kernel().has_unanswered_probes(0).await?;
+    wire.absent(start, rst()).await
+}
