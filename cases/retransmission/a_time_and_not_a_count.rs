@@ -1,0 +1,70 @@
+//! tcp_retries2 stands for a time: that of so many retransmissions doubling from 200 ms. The
+//! connection ends, without a word, at the first timeout that finds it gone, be that one
+//! retransmission more than the number says.
+//! Source: `net/ipv4/tcp_timer.c` `retransmits_timed_out`, `tcp_model_timeout`, `tcp_write_err`.
+
+use lastack::prelude::*;
+
+const RETRIES2: &str = "net.ipv4.tcp_retries2";
+const FLOOR: &str = "net.ipv4.tcp_rto_min_us";
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("tcp_retries2_below_five_allows_one_retransmission_more")
+        .covers(["RT-03"])
+        .claims(["A1"])
+        .source("tcp_timer.c retransmits_timed_out, tcp_model_timeout, tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("one", (Ip::V4, 1)),
+                ("one_over_ipv6", (Ip::V6, 1)),
+                ("two", (Ip::V4, 2)),
+                ("two_over_ipv6", (Ip::V6, 2)),
+            ],
+            |scene, (ip, retries)| dies(scene.pair().ip(ip), retries, retries + 1),
+        );
+    family
+        .case("slower_timeouts_meet_the_limit_at_the_number_of_tcp_retries2")
+        .covers(["RT-03"])
+        .source("tcp_timer.c retransmits_timed_out: the model starts from TCP_RTO_MIN")
+        .needs([Need::Sysctl(FLOOR)])
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("two", (Ip::V4, 2)),
+                ("two_over_ipv6", (Ip::V6, 2)),
+                ("three", (Ip::V4, 3)),
+                ("three_over_ipv6", (Ip::V6, 3)),
+            ],
+            // The smallest rise that leaves a tick of every length, and of the round trip, aside.
+            |scene, (ip, retries)| {
+                dies(scene.pair().ip(ip).sysctl("a", FLOOR, 250_000), retries, retries)
+            },
+        );
+}
+
+/// One small write into a silence, with so many retransmissions at the most.
+async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
+    let Pair { lab, a, b, .. } = pair.sysctl("a", RETRIES2, retries).connect().await?;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    if most != *end.retransmissions.end() {
+        let seen = format!("a slow handshake has left the timeout at {rto:?}");
+        return Err(Error::TooSlow(seen));
+    }
+
+    let _silence = lab.black_hole().open().await?;
+    a.write("is anybody there?").ok().await?;
+    let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
+
+    let first = wire.expect(data().from("a")).await?;
+    end.judge(&wire.retries_of(&first).await?, told.ended())?;
+    a.kernel().is_gone().await?;
+    a.read(100).eof().await?;
+    a.write("x").errno(Errno::EPIPE).await?;
+    wire.absent(Wire::start(), ending()).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}

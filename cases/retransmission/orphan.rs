@@ -1,0 +1,80 @@
+//! A closed connection whose FIN nobody acknowledges is given up after tcp_orphan_retries, which
+//! stands for a time as tcp_retries2 does: no reset, no TIME_WAIT, and a peer that knows nothing.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `tcp_orphan_retries`;
+//! `Documentation/networking/ip-sysctl.rst` tcp_orphan_retries.
+
+use lastack::prelude::*;
+
+const ORPHAN_RETRIES: &str = "net.ipv4.tcp_orphan_retries";
+const CAP: &str = "net.ipv4.tcp_rto_max_ms";
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("orphan_in_a_silence_is_given_up_after_tcp_orphan_retries")
+        .covers(["RT-08"])
+        .claims(["A1"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries")
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("one", (Ip::V4, 1)),
+                ("one_over_ipv6", (Ip::V6, 1)),
+                ("two", (Ip::V4, 2)),
+                ("two_over_ipv6", (Ip::V6, 2)),
+            ],
+            given_up,
+        );
+    family
+        .case("orphan_that_has_backed_off_to_the_cap_has_no_retries_left")
+        .covers(["RT-08"])
+        .source("tcp_timer.c tcp_write_timeout (alive), tcp_orphan_retries: 0 means 8 or 0")
+        .needs([Need::Sysctl(CAP)])
+        .waits(Duration::from_secs(3))
+        .across(Ip::BOTH, none_left);
+}
+
+async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, retries);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+
+    let silence = lab.black_hole().open().await?;
+    a.close().ok().await?;
+    a.kernel().is(State::FinWait1)?;
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let gone = a.kernel().is_gone_within(Duration::from_secs(10)).await?;
+
+    let first = wire.expect(fin().from("a")).await?;
+    end.judge(&wire.retries_of(&first).await?, gone.first)?;
+    wire.absent(Wire::start(), rst()).await?;
+    b.kernel().is(State::Established)?;
+
+    // The peer learns of it when it speaks.
+    silence.lift().await?;
+    b.write("hello?").ok().await?;
+    b.kernel().is_gone().await?;
+    b.read(100).errno(Errno::ECONNRESET).await?;
+    Ok(())
+}
+
+/// The stock value 0 means 8 retransmissions, but only until the timeout cannot grow any more.
+async fn none_left(scene: Scene, ip: Ip) -> Result {
+    let cap = Duration::from_secs(1);
+    let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, 0);
+    let Pair { lab, a, .. } = pair.sysctl("a", CAP, cap.as_millis()).connect().await?;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+
+    let _silence = lab.black_hole().open().await?;
+    a.close().ok().await?;
+    let gone = a.kernel().is_gone_within(Duration::from_secs(10)).await?;
+
+    let first = wire.expect(fin().from("a")).await?;
+    let retries = wire.retries_of(&first).await?;
+    let growing = (1..).take_while(|n| timers::rto_gap(*n, rto, cap) < cap).count();
+    same("retransmissions until the wait is the cap", growing + 1, retries.timeouts.len())?;
+    let due = timers::rto_event(growing as u32 + 2, rto, cap);
+    let window = Window::timer(due, "first timeout after a wait of the cap");
+    window.judge("the end of the orphan", gone.first.since(retries.first_timeout().at()))
+}

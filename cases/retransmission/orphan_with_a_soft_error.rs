@@ -1,0 +1,69 @@
+//! An orphan that was told its peer is out of reach does not wait for tcp_orphan_retries: once its
+//! retransmission timeout has grown to the cap it has no retries left. Without such a word it
+//! goes on.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_orphan_retries` (sk_err_soft), `tcp_write_timeout`;
+//! ip-sysctl.rst tcp_orphan_retries, tcp_rto_max_ms.
+
+use lastack::prelude::*;
+
+/// The cap, in milliseconds, so low that an orphan gets there soon.
+const CAP: u64 = 1000;
+const RETRIES: u32 = 8;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("orphan_with_a_soft_error_ends_where_its_timeout_stops_growing")
+        .covers(["RT-09"])
+        .source("tcp_timer.c tcp_orphan_retries (sk_err_soft), tcp_write_timeout")
+        .needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")])
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, told);
+    family
+        .case("orphan_without_a_soft_error_goes_on_at_the_cap")
+        .covers(["RT-09"])
+        .source("tcp_timer.c tcp_orphan_retries, tcp_write_timeout")
+        .needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")])
+        .waits(Duration::from_secs(5))
+        .across(Ip::BOTH, not_told);
+}
+
+/// A connection whose end at `a` can do nothing but retransmit once it is closed.
+async fn capped(scene: &Scene, ip: Ip) -> Result<Pair> {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_rto_max_ms", CAP);
+    pair.sysctl("a", "net.ipv4.tcp_orphan_retries", RETRIES).connect().await
+}
+
+/// How many timeouts retransmit before one ends a wait of the cap, and when that one comes.
+fn at_the_cap(rto: Duration) -> (usize, Duration) {
+    let cap = Duration::from_millis(CAP);
+    let growing = (1..).take_while(|n| timers::rto_gap(*n, rto, cap) < cap).count();
+    (growing + 1, timers::rto_event(growing as u32 + 2, rto, cap))
+}
+
+async fn told(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, .. } = capped(&scene, ip).await?;
+    let rto = a.info().ok().await?.rto();
+    let _router = lab.router_answers(IcmpError::PortUnreachable).from("a").turn_on().await?;
+    a.close().ok().await?;
+    let gone = a.kernel().is_gone_within(Duration::from_secs(15)).await?;
+
+    let first = lab.wire().expect(fin().from("a")).await?;
+    let retries = lab.wire().retries_of(&first).await?;
+    let (timeouts, end) = at_the_cap(rto);
+    same("retransmissions until the wait is the cap", timeouts, retries.timeouts.len())?;
+    let window = Window::timer(end, "first timeout after a wait of the cap");
+    window.judge("the end of the orphan", gone.first.since(retries.first_timeout().at()))
+}
+
+async fn not_told(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, .. } = capped(&scene, ip).await?;
+    let rto = a.info().ok().await?.rto();
+    let router = lab.router_drops().from("a").turn_on().await?;
+    a.close().ok().await?;
+
+    let (timeouts, _) = at_the_cap(rto);
+    let more = (0..1 + timeouts + 2).map(|_| fin().from("a").retransmitted(true).arrived(false));
+    lab.wire().in_order(Wire::start(), more, Duration::from_secs(15)).await?;
+    a.kernel().is(State::FinWait1)?;
+    router.lift().await.map(drop)
+}

@@ -1,0 +1,52 @@
+//! connect() without an answer sends tcp_syn_linear_timeouts SYNs a second apart and doubles the
+//! wait after that; it fails with ETIMEDOUT after tcp_syn_retries more, or once the time is up
+//! that these stand for without the linear ones.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `tcp_retransmit_timer`;
+//! `Documentation/networking/ip-sysctl.rst` tcp_syn_retries, tcp_syn_linear_timeouts.
+
+use lastack::prelude::*;
+
+const RETRIES: &str = "net.ipv4.tcp_syn_retries";
+const LINEAR: &str = "net.ipv4.tcp_syn_linear_timeouts";
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("unanswered_syn_is_sent_again_and_again_until_connect_times_out")
+        .covers(["RT-13"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_retransmit_timer; ip-sysctl")
+        .needs([Need::Sysctl(LINEAR)])
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("one_doubling", (Ip::V4, 1, 0)),
+                ("one_doubling_over_ipv6", (Ip::V6, 1, 0)),
+                // A SYN a second, ended by their number.
+                ("one_linear", (Ip::V4, 1, 1)),
+                ("one_linear_over_ipv6", (Ip::V6, 1, 1)),
+                // A SYN a second, ended by the time.
+                ("four_linear_cut_short", (Ip::V4, 1, 4)),
+                ("four_linear_cut_short_over_ipv6", (Ip::V6, 1, 4)),
+            ],
+            times_out,
+        );
+}
+
+async fn times_out(scene: Scene, (ip, retries, linear): (Ip, u32, u32)) -> Result {
+    let lab = scene.lab().sysctl("a", RETRIES, retries).sysctl("a", LINEAR, linear).build().await?;
+    let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
+    let address = server.host().address(ip, PORT);
+    server.listen(address).await?;
+
+    let _silence = lab.black_hole().open().await?;
+    let socket = client.socket(address).ok().await?;
+    let connect = socket.connect(address).await?.errno(Errno::ETIMEDOUT)?;
+
+    let (expected, end) = timers::connect(retries, linear);
+    connect.took_within(&Window::timer(end, "the last SYN's wait"))?;
+    let sent = lab.wire().exactly(Wire::start(), expected.iter().map(|_| syn().from("a"))).await?;
+    for (segment, at) in sent.iter().zip(expected) {
+        let window = Window::timer(at, "a second each, then doubling");
+        window.judge("a SYN was sent", segment.at().since(sent[0].at()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! A handshake whose last acknowledgement never comes is forgotten after tcp_synack_retries
+//! SYN-ACKs, with doubling waits, whatever the listener's keepalive and user timeout say. The
+//! client is left with a connection that only it knows of.
+//! Source: `net/ipv4/inet_connection_sock.c` `reqsk_timer_handler`; ip-sysctl tcp_synack_retries.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("unfinished_handshake_is_forgotten_after_tcp_synack_retries")
+        .covers(["RT-14"])
+        .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries")
+        .waits(Duration::from_secs(3))
+        .across(
+            [
+                ("none", (Ip::V4, 0)),
+                ("none_over_ipv6", (Ip::V6, 0)),
+                ("one", (Ip::V4, 1)),
+                ("one_over_ipv6", (Ip::V6, 1)),
+            ],
+            forgotten,
+        );
+}
+
+async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
+    let lab = scene.lab().sysctl("b", "net.ipv4.tcp_synack_retries", retries).build().await?;
+    let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
+    let address = server.host().address(ip, PORT);
+    let listener = server.listen(address).await?;
+    let keepalive = [option::KEEPALIVE, option::KEEPIDLE, option::KEEPINTVL, option::KEEPCNT];
+    for option in keepalive {
+        listener.set(option, 1).ok().await?;
+    }
+    listener.set(option::USER_TIMEOUT, 500).ok().await?;
+
+    // The SYN passes, what acknowledges the answer does not.
+    let hole = lab.black_hole().from("a").only(Flags::ACK).open().await?;
+    let socket = client.connect(address).await?;
+    let source = socket.local().ok().await?;
+    let request = Kernel::new(server.host(), address, source);
+    request.is(State::SynRecv)?;
+    let gone = request.is_gone_within(Duration::from_secs(10)).await?;
+
+    let (expected, end) = timers::syn_ack(retries);
+    let patterns = expected.iter().map(|_| syn_ack().from("b"));
+    let sent = lab.wire().exactly(Wire::start(), patterns).among(any().from("b")).await?;
+    for (segment, at) in sent.iter().zip(expected) {
+        let window = Window::timer(at, "doubling from a second");
+        window.judge("a SYN-ACK was sent", segment.at().since(sent[0].at()))?;
+    }
+    let window = Window::timer(end, "the last SYN-ACK's wait");
+    window.judge("the request was gone", gone.first.since(sent[0].at()))?;
+
+    hole.lift().await?;
+    Kernel::new(client.host(), source, address).is(State::Established)?;
+    socket.write("hello?").ok().await?;
+    socket.read(100).errno(Errno::ECONNRESET).await?;
+    Ok(())
+}
