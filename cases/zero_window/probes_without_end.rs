@@ -1,0 +1,43 @@
+//! A reader that stops closes its window, and the sender asks ever more rarely whether it has
+//! opened: the waits double, each answer says "still closed", and nothing comes to an end by it.
+//! Source: RFC 9293 3.8.6.1; RFC 1122 4.2.2.17; `net/ipv4/tcp_output.c` `tcp_send_probe0`.
+
+use lastack::prelude::*;
+
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("closed_window_is_probed_ever_more_rarely_and_without_end")
+        .covers(["ZW-01"])
+        .source("RFC 9293 3.8.6.1; tcp_output.c tcp_send_probe0; tcp_timer.c tcp_probe_timer")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, probed);
+}
+
+async fn probed(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).small_window_at_b().connect().await?;
+    let closed = pair.close_window(MUCH).await?;
+    let Pair { lab, a, b, .. } = pair;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+
+    let mut last = wire.expect(probe().from("a")).after(&closed).await?;
+    for n in 1..=3 {
+        let gap = timers::window_probe_gap(n, 15, rto, timers::RTO_MAX);
+        let patience = Duration::from_secs(5);
+        let next = wire.expect(probe().from("a").empty()).after(&last).within(patience).await?;
+        let window = Window::timer(gap, "tcpi_rto, doubled with each probe");
+        window.judge(&format!("the wait after probe {n}"), next.at().since(last.at()))?;
+        last = next;
+    }
+
+    // The last of them came long after any other, so nothing kept b from answering.
+    wire.expect(pure_ack().from("b").window(0)).after(&last).await?;
+    wire.absent(&closed, data().from("a")).await?;
+    wire.absent(Wire::start(), ending()).await?;
+    a.kernel().is(State::Established)?;
+    b.kernel().is(State::Established)?;
+    same("pending error", 0, a.get(option::ERROR).ok().await?)
+}
