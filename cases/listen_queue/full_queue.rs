@@ -1,0 +1,42 @@
+//! A SYN that finds the accept queue full is dropped without an answer: the client's kernel tries
+//! again after a second, and gets through once the server has accepted somebody.
+//! Source: `net/ipv4/tcp_input.c` `tcp_conn_request`; `include/net/sock.h` `sk_acceptq_is_full`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("syn_to_a_full_accept_queue_is_dropped_and_tried_again")
+        .covers(["LQ-05"])
+        .source("tcp_input.c tcp_conn_request; sock.h sk_acceptq_is_full; listen(2)")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, tried_again);
+}
+
+async fn tried_again(scene: Scene, ip: Ip) -> Result {
+    let lab = scene.lab().build().await?;
+    let wire = lab.wire();
+    let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
+    let address = server.host().address(ip, PORT);
+    let listener = server.listen_with_backlog(address, 1).await?;
+    // A backlog of one has room for two.
+    for _ in 0..2 {
+        let early = client.connect(address).await?.local().ok().await?;
+        Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+    }
+
+    let full = wire.mark().await?;
+    let late = client.socket(address).ok().await?;
+    let connect = late.connect(address).start().await?;
+    let first = wire.expect(syn().from("a").arrived(true)).after(full).await?;
+    server.host().counts("ListenOverflows", 1).await?;
+    let connect = connect.blocked().await?;
+    listener.accept().ok().await?;
+    let connect = connect.done().await?.is(&())?;
+
+    let seen = wire.exactly(full, [syn().from("a"), syn().from("a"), syn_ack().from("b")]);
+    let seen = seen.among(any().flags(Flags::SYN)).await?;
+    connect.returned_after(&seen[2])?;
+    let window = Window::timer(timers::SYN_RTO, "the first SYN's wait");
+    window.judge("a SYN was sent again", seen[1].at().since(first.at()))
+}
