@@ -1,0 +1,90 @@
+//! A connection outlives the address it was made with. Its owner finds no way to send in its name,
+//! and a peer that no longer has the address takes nothing in and says nothing: neither is told
+//! before TCP gives up.
+//! Source: `net/ipv4/devinet.c` `inet_del_ifa` (no socket is looked at); `net/ipv4/route.c`
+//! `ip_route_output_key_hash_rcu` (the source must be local); `net/ipv4/ip_input.c` `ip_rcv_finish`.
+
+use lastack::prelude::*;
+use lastack::wire::{Kind, Stray};
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("own_address_removed_while_idle_ends_the_next_write_later")
+        .covers(["NF-09"])
+        .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, idle);
+    family
+        .case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
+        .covers(["NF-09"])
+        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, in_flight);
+    family
+        .case("peer_without_its_address_is_silent")
+        .covers(["NF-10"])
+        .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, peer);
+}
+
+async fn idle(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+    let start = lab.wire().mark().await?;
+    let reading = a.read(1).on("reader").start().await?.blocked().await?;
+    let _gone = lab.remove_address("a", ip).await?;
+    a.kernel().is(State::Established)?;
+    let began = lastack::Stamp::now();
+    a.write("hello?").ok().await?;
+
+    // Only IPv6 remembers why it could not send what it never sent.
+    let errno = if ip == Ip::V6 { Errno::ENETUNREACH } else { Errno::ETIMEDOUT };
+    let failed = reading.done().await?.errno(errno)?;
+    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+        .judge("the end after the write", failed.ended().since(began))?;
+    lab.wire().absent(start, any()).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn in_flight(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let start = lab.wire().mark().await?;
+    let _hole = lab.black_hole().open().await?;
+    a.write("hello?").ok().await?;
+    let again = || data().from("a").retransmitted(true).arrived(false);
+    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+
+    let _gone = lab.remove_address("a", ip).await?;
+
+    let failed = a.read(1).errno(Errno::ENETUNREACH).await?;
+    end.window().judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn peer(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let start = lab.wire().mark().await?;
+    let _gone = lab.remove_address("b", ip).await?;
+
+    a.write("hello?").ok().await?;
+    let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
+
+    // It gets as far as the peer, who does not know that it is meant.
+    let again = || data().from("a").retransmitted(true).arrived(true);
+    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+    end.window().judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    lab.wire().absent(start, any().from("b")).await?;
+    let told = |it: &&Stray| it.from == "b" && it.what.kind == Kind::Icmp;
+    same("ICMP from b", 0, lab.wire().strays().iter().filter(told).count())?;
+    let silent = b.kernel().is(State::Established)?;
+    same("unread at b", 0, silent.receive_queue)
+}

@@ -1,0 +1,49 @@
+//! A load balancer that forgets an idle connection says nothing when it does. Whoever speaks next,
+//! be it client or server, is reset; the other end knows of nothing.
+//! Source: AWS documentation of network load balancers (idle timeout 350 s);
+//! `net/netfilter/nf_conntrack_proto_tcp.c`; nft(8) `reject with tcp reset`.
+
+use lastack::prelude::*;
+
+const IDLE: Duration = Duration::from_secs(1);
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("first_to_speak_after_a_balancer_forgot_is_reset")
+        .covers(["NF-24"])
+        .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
+        .needs([Need::Conntrack])
+        .waits(Duration::from_millis(1500))
+        .across(
+            [
+                ("client_ipv4", ("a", Ip::V4)),
+                ("client_ipv6", ("a", Ip::V6)),
+                ("server_ipv4", ("b", Ip::V4)),
+                ("server_ipv6", ("b", Ip::V6)),
+            ],
+            reset,
+        );
+}
+
+async fn reset(scene: Scene, (first, ip): (&'static str, Ip)) -> Result {
+    let lab = scene.lab().routed().build().await?;
+    let balancer = lab.router_tracks().strict().strangers(Strangers::Reset).idle_timeout(IDLE);
+    let balancer = balancer.turn_on().await?;
+    let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
+    let (speaker, other) = if first == "a" { (a, b) } else { (b, a) };
+    speaker.write("in time").ok().await?;
+    other.read(64).bytes(b"in time").await?;
+    speaker.kernel().is_acknowledged().await?;
+
+    let idle = lab.wire().mark().await?;
+    balancer.forgets_within(4 * IDLE).await?;
+    lab.wire().absent(idle, any()).await?;
+    speaker.kernel().is(State::Established)?;
+
+    speaker.write("too late").ok().await?;
+    lab.wire().expect(rst().from_middle().to(first)).after(idle).await?;
+    speaker.read(1).errno(Errno::ECONNRESET).await?;
+    lab.wire().absent(idle, any().arrived(true).to(other.host().name())).await?;
+    let entry = other.kernel().is(State::Established)?;
+    same("timer of the other end", None, entry.timer)
+}

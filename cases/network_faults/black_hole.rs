@@ -1,0 +1,105 @@
+//! A path that swallows everything is silence, whatever makes it silent: a firewall that drops, a
+//! cable pulled out far away, a qdisc that loses all. A sender with data in flight gives up with
+//! ETIMEDOUT at tcp_retries2, and cannot tell which it was.
+//! Source: RFC 9293 3.8.3; `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `retransmits_timed_out`,
+//! `tcp_write_err`.
+
+use lastack::prelude::*;
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("black_hole_with_data_in_flight_times_out")
+        .covers(["NF-01"])
+        .claims(["A34"])
+        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, times_out);
+    family
+        .case("cable_pulled_far_away_looks_like_a_black_hole")
+        .covers(["NF-01"])
+        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, pulled);
+    family
+        .case("path_that_loses_everything_looks_like_a_pulled_cable")
+        .covers(["NF-01"])
+        .source("sch_netem.c loss_event; tcp_timer.c tcp_write_timeout")
+        .needs([Need::Netem])
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, lost);
+}
+
+/// What silences the path.
+#[derive(Clone, Copy)]
+enum Silence {
+    BlackHole,
+    Unplugged,
+    TotalLoss,
+}
+
+/// What the survivor is left with.
+#[derive(Debug, PartialEq)]
+struct Fate {
+    read: Option<Errno>,
+    then: Vec<u8>,
+    poll: Option<Events>,
+    /// What it sent in vain: flags, sequence number, length.
+    sent: Vec<(Flags, u32, u32)>,
+}
+
+async fn times_out(scene: Scene, ip: Ip) -> Result {
+    let fate = meets(&scene, ip, Silence::BlackHole).await?;
+    same("what the survivor is told", Some(Errno::ETIMEDOUT), fate.read)
+}
+
+async fn pulled(scene: Scene, ip: Ip) -> Result {
+    alike(&scene, ip, Silence::Unplugged, Silence::BlackHole).await
+}
+
+async fn lost(scene: Scene, ip: Ip) -> Result {
+    alike(&scene, ip, Silence::TotalLoss, Silence::Unplugged).await
+}
+
+/// Both at once, each in a lab of its own.
+async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
+    let (one, other) = try_join!(meets(scene, ip, one), meets(scene, ip, other))?;
+    same("what the survivor is told", Some(Errno::ETIMEDOUT), one.read)?;
+    // A timer that is late on one side may save a retransmission there; what is sent is alike.
+    let shared = one.sent.len().min(other.sent.len());
+    same("segments of one more than of the other", true, {
+        one.sent.len().abs_diff(other.sent.len()) <= 1
+    })?;
+    let cut = |fate: Fate| Fate { sent: fate.sent[..shared].to_vec(), ..fate };
+    same("what the survivor sees", cut(one), cut(other))
+}
+
+async fn meets(scene: &Scene, ip: Ip, silence: Silence) -> Result<Fate> {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let give_up = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let start = lab.wire().mark().await?;
+    let (_hole, _cable, _loss);
+    match silence {
+        Silence::BlackHole => _hole = lab.black_hole().open().await?,
+        Silence::Unplugged => _cable = lab.unplug("b").now().await?,
+        Silence::TotalLoss => _loss = lab.impair(Netem::new().loss(100.0)).turn_on().await?,
+    }
+
+    a.write("hello?").ok().await?;
+    let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
+
+    let wire = lab.wire();
+    let first = wire.expect(data().from("a")).after(start).await?;
+    give_up.judge(&wire.retries_of(&first).await?, failed.ended())?;
+    wire.absent(start, any().arrived(true)).await?;
+    b.kernel().is(State::Established)?;
+    let all = wire.segments().into_iter().filter(|it| it.from == "a" && it.swallowed());
+    Ok(Fate {
+        read: failed.answer().err(),
+        then: a.read(1).ok().await?,
+        poll: a.poll(Events::ALL, None).ok().await.ok(),
+        sent: all.map(|it| (it.flags, it.seq, it.payload)).collect(),
+    })
+}

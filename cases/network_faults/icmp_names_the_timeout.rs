@@ -1,0 +1,61 @@
+//! All other ICMP errors about established data are hints as well, the "hard" ones of RFC 1122
+//! among them: the sender backs off and gives up as if nobody had answered, and only the errno is
+//! the router's.
+//! Source: RFC 1122 4.2.3.9; RFC 5927 4.1 (hard errors are soft); `net/ipv4/tcp_ipv4.c`
+//! `tcp_v4_err`; `net/ipv4/tcp_timer.c` `tcp_write_err`; `net/ipv4/icmp.c` `icmp_err_convert`;
+//! `net/ipv6/icmp.c` `icmpv6_err_convert`.
+
+use lastack::prelude::*;
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    use Errno::{EACCES, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT};
+    use IcmpError::{HostUnreachable, PortUnreachable, Prohibited, TimeExceeded, V4};
+    family
+        .case("hard_icmp_error_only_names_the_timeout")
+        .covers(["NF-13"])
+        .source("RFC 5927 4.1; tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("port_ipv4", (Ip::V4, PortUnreachable, ECONNREFUSED)),
+                ("protocol_ipv4", (Ip::V4, V4(2), ENOPROTOOPT)),
+                ("prohibited_ipv4", (Ip::V4, Prohibited, EHOSTUNREACH)),
+                ("port_ipv6", (Ip::V6, PortUnreachable, ECONNREFUSED)),
+                ("prohibited_ipv6", (Ip::V6, Prohibited, EACCES)),
+                ("address_ipv6", (Ip::V6, HostUnreachable, EHOSTUNREACH)),
+            ],
+            named,
+        );
+    family
+        .case("routing_loop_only_names_the_timeout")
+        .covers(["NF-30"])
+        .source("RFC 792 (type 11); tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(4))
+        .across(
+            [
+                ("ipv4", (Ip::V4, TimeExceeded, EHOSTUNREACH)),
+                ("ipv6", (Ip::V6, TimeExceeded, EHOSTUNREACH)),
+            ],
+            named,
+        );
+}
+
+async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+    let _router = lab.router_answers(error).from("a").turn_on().await?;
+
+    a.write("hello?").ok().await?;
+    let failed = a.read(1).errno(errno).await?;
+    a.kernel().is_gone().await?;
+    b.kernel().is(State::Established)?;
+
+    let first = lab.wire().expect(data().from("a")).await?;
+    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    end.judge(&lab.wire().retries_of(&first).await?, failed.ended())
+}

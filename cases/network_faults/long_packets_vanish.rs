@@ -1,0 +1,59 @@
+//! A path that swallows long packets and says nothing connects, carries small messages, and hangs
+//! on bulk; path MTU probing, off by default, finds the size that passes.
+//! Source: RFC 2923 2.1; RFC 4821; `net/ipv4/tcp_timer.c` `tcp_mtu_probing`, `tcp_write_timeout`;
+//! ip-sysctl.rst tcp_mtu_probing.
+
+use lastack::prelude::*;
+
+/// What passes, in bytes: tcp_base_mss (1024) and headers.
+const PASSES: u32 = 1200;
+const BULK: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("bulk_hangs_where_only_small_packets_pass")
+        .covers(["NF-29"])
+        .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, hangs);
+    family
+        .case("path_mtu_probing_finds_the_size_that_passes")
+        .covers(["NF-29"])
+        .source("RFC 4821; tcp_timer.c tcp_mtu_probing; ip-sysctl.rst tcp_mtu_probing")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(3))
+        .across(Ip::BOTH, heals);
+}
+
+async fn hangs(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", 2);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let hole = lab.router_drops().from("a").longer_than(PASSES).turn_on().await?;
+    a.write("small").ok().await?;
+    b.read(64).bytes(b"small").await?;
+    a.kernel().is_acknowledged().await?;
+
+    a.write_pattern(BULK).ok().await?;
+    a.read(1).errno(Errno::ETIMEDOUT).await?;
+    b.kernel().is(State::Established)?;
+    let swallowed = hole.hit().await?;
+    same("nothing but long ones", true, swallowed.iter().all(|lost| lost.payload > 1000))?;
+    let long = data().from("a").that("long", |it| it.payload > 1000).arrived(true);
+    lab.wire().absent(Wire::start(), long).await
+}
+
+async fn heals(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_mtu_probing", 1);
+    // After as many timeouts as make a sender doubt its path.
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries1", 1);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let before = a.info().ok().await?.snd_mss();
+    let hole = lab.router_drops().from("a").longer_than(PASSES).turn_on().await?;
+
+    a.write_pattern(BULK).ok().await?;
+    b.read_until(BULK.into()).await?.whole(BULK.into())?;
+    let after = a.info().ok().await?.snd_mss();
+    same("smaller segments", true, after < before && after < PASSES)?;
+    hole.lift().await.map(drop)
+}

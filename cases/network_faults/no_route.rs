@@ -1,0 +1,78 @@
+//! A route that is gone or leads nowhere ends no connection. With data in flight its errno is
+//! remembered, and is what the application hears when TCP gives up, no sooner; before any data the
+//! write succeeds and waits under the persist timer.
+//! Source: `net/ipv4/af_inet.c` `inet_sk_rebuild_header` (sk_err_soft); `net/ipv4/fib_semantics.c`
+//! `fib_props`; `net/ipv4/tcp_timer.c` `tcp_write_err`, `tcp_probe_timer`;
+//! `net/ipv6/inet6_connection_sock.c` `inet6_csk_xmit` (sk_err_soft).
+
+use lastack::prelude::*;
+
+const RETRIES: u32 = 2;
+
+const ROUTES: [(&str, (Misroute, Errno, Ip)); 8] = [
+    ("deleted_ipv4", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V4)),
+    ("deleted_ipv6", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V6)),
+    ("unreachable_ipv4", (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V4)),
+    ("unreachable_ipv6", (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V6)),
+    ("prohibit_ipv4", (Misroute::Prohibit, Errno::EACCES, Ip::V4)),
+    ("prohibit_ipv6", (Misroute::Prohibit, Errno::EACCES, Ip::V6)),
+    ("blackhole_ipv4", (Misroute::Blackhole, Errno::EINVAL, Ip::V4)),
+    ("blackhole_ipv6", (Misroute::Blackhole, Errno::EINVAL, Ip::V6)),
+];
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("data_in_flight_ends_in_the_errno_of_the_route")
+        .covers(["NF-07"])
+        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across(ROUTES, in_flight);
+    family
+        .case("data_not_yet_sent_waits_under_the_persist_timer")
+        .covers(["NF-08"])
+        .source("tcp_timer.c tcp_probe_timer; inet6_connection_sock.c inet6_csk_xmit")
+        .waits(Duration::from_secs(2))
+        .across(ROUTES, before);
+}
+
+async fn in_flight(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let start = lab.wire().mark().await?;
+    let _hole = lab.black_hole().open().await?;
+    a.write("hello?").ok().await?;
+    let again = || data().from("a").retransmitted(true).arrived(false);
+    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+
+    let _lost = lab.misroute("a", "b", how).await?;
+
+    let cut = lab.wire().mark().await?;
+    let failed = a.read(1).errno(errno).await?;
+    end.window().judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    a.read(1).eof().await?;
+    lab.wire().absent(cut, any().from("a")).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn before(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+    let start = lab.wire().mark().await?;
+    let reading = a.read(1).on("reader").start().await?.blocked().await?;
+
+    let _lost = lab.misroute("a", "b", how).await?;
+    let began = lastack::Stamp::now();
+    a.write("hello?").ok().await?;
+    a.kernel().probes_the_window().await?;
+
+    // Only IPv6 remembers why it could not send what it never sent.
+    let errno = if ip == Ip::V6 { errno } else { Errno::ETIMEDOUT };
+    let failed = reading.done().await?.errno(errno)?;
+    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+        .judge("the end after the write", failed.ended().since(began))?;
+    lab.wire().absent(start, any()).await?;
+    b.kernel().is(State::Established).map(drop)
+}

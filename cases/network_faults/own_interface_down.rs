@@ -1,0 +1,96 @@
+//! A host whose own interface is set down sends nothing and is told nothing: a write succeeds, its
+//! data waits under the persist timer, and either the interface is back before that gives up, or
+//! the connection ends: over IPv4 in ETIMEDOUT, over IPv6 in what its route said last.
+//! Source: `net/ipv4/tcp_output.c` `tcp_write_xmit`, `__tcp_push_pending_frames`
+//! (tcp_check_probe_timer), `tcp_send_probe0`; `net/ipv4/tcp_timer.c` `tcp_probe_timer`;
+//! `net/ipv6/inet6_connection_sock.c` `inet6_csk_xmit` (sk_err_soft).
+
+use lastack::prelude::*;
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("write_over_an_interface_that_is_down_ends_under_the_persist_timer")
+        .covers(["NF-05"])
+        .source("tcp_output.c tcp_check_probe_timer; tcp_timer.c tcp_probe_timer")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, down);
+    family
+        .case("write_over_an_interface_that_comes_back_is_delivered_by_the_next_probe")
+        .covers(["NF-16"])
+        .source("tcp_output.c tcp_send_probe0, tcp_write_wakeup")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, back);
+    family
+        .case("write_over_a_deleted_interface_ends_no_sooner")
+        .covers(["NF-17"])
+        .source("tcp_timer.c tcp_probe_timer")
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, deleted);
+}
+
+async fn down(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let start = lab.wire().mark().await?;
+    let _down = lab.interface_down("a").await?;
+    ends(&lab, &a, ip, start).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn deleted(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let start = lab.wire().mark().await?;
+    a.host().lose_network().await?;
+    a.kernel().is(State::Established)?;
+    ends(&lab, &a, ip, start).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn ends(lab: &Lab, a: &End, ip: Ip, start: Mark) -> Result {
+    let rto = a.info().ok().await?.rto();
+    let reading = a.read(1).on("reader").start().await?.blocked().await?;
+    let began = lastack::Stamp::now();
+    a.write("hello?").ok().await?;
+    a.kernel().probes_the_window().await?;
+    same("in flight", 0, a.info().ok().await?.unacked())?;
+
+    // The interface took its route along. Only IPv6 remembers why it could not send what it never
+    // sent; IPv4 keeps that for retransmissions.
+    let errno = if ip == Ip::V6 { Errno::ENETUNREACH } else { Errno::ETIMEDOUT };
+    let failed = reading.done().await?.errno(errno)?;
+    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+        .judge("the end after the write", failed.ended().since(began))?;
+    lab.wire().absent(start, any()).await
+}
+
+async fn back(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let start = lab.wire().mark().await?;
+    let down = lab.interface_down("a").await?;
+    let began = lastack::Stamp::now();
+    a.write("at last").ok().await?;
+    // The second interval of the persist timer is running, or a later one.
+    let probed = |entry: &Option<_>| timer_count(entry).is_some_and(|count| count >= 1);
+    a.kernel().until("a probe in vain", probed, Duration::from_secs(5)).await?;
+    lab.wire().absent(start, any()).await?;
+    down.lift().await?;
+    let up = lastack::Stamp::now();
+
+    b.read(64).bytes(b"at last").await?;
+    let first = lab.wire().expect(data().from("a")).after(start).await?;
+    same("for the first time", false, first.retransmission)?;
+    // What the timer waits for next is at most as long as all it has waited for, and a timeout.
+    let rto = a.info().ok().await?.rto();
+    let waited = up.since(began);
+    Window::new(Duration::ZERO, Window::timer(waited + rto, "").to, "the next probe")
+        .judge("delivered after the interface is up", first.at().since(up))?;
+    a.kernel().is_acknowledged().await.map(drop)
+}
+
+fn timer_count(entry: &Option<lastack::sys::sock_diag::SocketEntry>) -> Option<u8> {
+    entry.as_ref()?.timer.filter(|(timer, ..)| *timer == Timer::Persist).map(|(.., count)| count)
+}

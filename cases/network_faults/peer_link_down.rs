@@ -1,0 +1,97 @@
+//! A host that loses its carrier loses its neighbours, too: it asks for them in vain, tells itself
+//! that the host is unreachable, and that is what the application hears when TCP gives up:
+//! EHOSTUNREACH instead of ETIMEDOUT, and no sooner. IPv4 takes each such word for news of the
+//! path and starts its back-off anew, IPv6 does not.
+//! Source: `net/core/neighbour.c` `neigh_carrier_down`; `net/ipv4/route.c` `ipv4_link_failure`;
+//! `net/ipv4/tcp_ipv4.c` `tcp_v4_err`, `tcp_ld_RTO_revert` (RFC 6069); `net/ipv4/tcp_timer.c`
+//! `tcp_write_err` (sk_err_soft).
+
+use lastack::prelude::*;
+
+const RETRIES: u32 = 2;
+
+pub fn cases(family: &mut Family) {
+    let places = [
+        ("direct_ipv4", (true, Ip::V4)),
+        ("direct_ipv6", (true, Ip::V6)),
+        ("patched_ipv4", (false, Ip::V4)),
+        ("patched_ipv6", (false, Ip::V6)),
+    ];
+    family
+        .case("write_without_carrier_ends_in_host_unreachable")
+        .covers(["NF-03"])
+        .claims(["A34"])
+        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across(places, before);
+    family
+        .case("carrier_lost_with_data_in_flight_ends_in_host_unreachable")
+        .covers(["NF-04"])
+        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, in_flight);
+}
+
+/// A host asks three times before it gives up on a neighbour, one second apart unless told. How
+/// long it asks.
+fn ask_quickly(host: &Host, ip: Ip) -> Result<Duration> {
+    let family = if ip == Ip::V4 { "ipv4" } else { "ipv6" };
+    host.set_sysctl(&format!("net.{family}.neigh.eth0.retrans_time_ms"), "100")?;
+    Ok(3 * Duration::from_millis(100))
+}
+
+async fn before(scene: Scene, (direct, ip): (bool, Ip)) -> Result {
+    let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let pair = if direct { pair.direct() } else { pair };
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    ask_quickly(a.host(), ip)?;
+    let rto = a.info().ok().await?.rto();
+    let start = lab.wire().mark().await?;
+    let _out = lab.unplug("a").that_may_miss().now().await?;
+
+    let written = a.write("hello?").ok();
+    let began = lastack::Stamp::now();
+    same("bytes taken", 6, written.await?)?;
+    let failed = a.read(1).errno(Errno::EHOSTUNREACH).await?;
+
+    // The segment waits in the neighbour's queue: no retransmission leaves TCP that could be the
+    // first, so the limit counts from the write (`tcp_output.c`, `skb_still_in_host_queue`).
+    let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX).limit;
+    let last = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    let window = Window { from: limit, ..Window::timer(last, "the first timeout past the limit") };
+    window.judge("EHOSTUNREACH after the write", failed.ended().since(began))?;
+    a.read(1).eof().await?;
+    lab.wire().absent(start, any()).await?;
+    if !direct {
+        b.kernel().is(State::Established)?;
+    }
+    Ok(())
+}
+
+async fn in_flight(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let asking = ask_quickly(a.host(), ip)?;
+    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let start = lab.wire().mark().await?;
+    let _hole = lab.black_hole().open().await?;
+    a.write("hello?").ok().await?;
+    let again = || data().from("a").retransmitted(true).arrived(false);
+    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+
+    let _out = lab.unplug("a").that_may_miss().now().await?;
+
+    let cut = lab.wire().mark().await?;
+    let failed = a.read(1).errno(Errno::EHOSTUNREACH).await?;
+    let window = match ip {
+        Ip::V4 => Window::timer(end.limit + asking, "the limit, and once more in vain"),
+        Ip::V6 => end.window(),
+    };
+    let window = Window { from: end.limit, ..window };
+    window.judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    lab.wire().absent(cut, any().from("a")).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
