@@ -1,0 +1,75 @@
+//! A challenge is sent once in half a second at most. When it is lost, a client that wants its
+//! old port again learns of the stale connection only from the challenge to its next SYN.
+//! Source: RFC 5961 7; `net/ipv4/tcp_input.c` `tcp_send_challenge_ack`, `tcp_oow_rate_limited`,
+//! `tcp_rcv_synsent_state_process`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("second_challenge_in_half_a_second_is_withheld")
+        .covers(["LC-11"])
+        .source("ip-sysctl tcp_invalid_ratelimit; tcp_input.c __tcp_oow_rate_limited")
+        .waits(Duration::from_millis(600))
+        .across(Ip::BOTH, withheld);
+    family
+        .case("lost_challenge_costs_a_reconnecting_client_a_second")
+        .covers(["LC-11"])
+        .source("tcp_input.c tcp_send_challenge_ack, tcp_rcv_synsent_state_process")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, lost);
+}
+
+async fn withheld(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    let limit = Duration::from_millis(500);
+    let impostor = lab.impersonate(&a)?;
+
+    let first = impostor.syn().seq(1).send().await?;
+    let challenge = wire.expect(pure_ack().from("b").ack(1)).after(&first).await?;
+    let second = impostor.syn().seq(1).send().await?;
+    if second.at().since(challenge.at()) >= limit {
+        return Err(Error::TooSlow("the second SYN came after the limit".to_owned()));
+    }
+    wire.never(&second, any()).for_(limit).await?;
+    same("withheld", 1, b.host().counter("TCPACKSkippedChallenge")?)?;
+
+    // Half a second after the first one another is due.
+    let third = impostor.syn().seq(1).send().await?;
+    wire.expect(pure_ack().from("b").ack(1)).after(&third).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn lost(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, listener } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    a.vanish().ok().await?;
+    let again = a.process.socket(a.local_address()).ok().await?;
+    again.set(option::REUSEADDR, 1).ok().await?;
+    again.bind(a.local_address()).ok().await?;
+
+    let acks = packets().from("b").pure_ack().first(1).are_dropped();
+    let rules = lab.rules([acks]).turn_on().await?;
+    let before = wire.mark().await?;
+    let connect = again.connect(a.remote_address()).await?;
+    let ended = connect.ended();
+    connect.ok()?;
+    let story = [
+        syn().from("a").retransmitted(false),
+        pure_ack().from("b").arrived(false),
+        syn().from("a").retransmitted(true),
+        pure_ack().from("b").arrived(true),
+        rst().from("a"),
+        syn().from("a").retransmitted(true),
+        syn_ack().from("b"),
+    ];
+    let seen = wire.in_order(before, story, Duration::ZERO).await?;
+    b.read(100).errno(Errno::ECONNRESET).await?;
+    listener.accept().ok().await?;
+
+    let two = Window::timer(timers::SYN_RTO * 2, "two retransmissions of the SYN");
+    two.judge("the client waited", ended.since(seen[0].at()))?;
+    same("challenges lost", vec![1], rules.lift().await?)
+}

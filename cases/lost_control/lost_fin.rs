@@ -1,0 +1,46 @@
+//! A lost FIN is sent again like lost data: first by the tail loss probe, then by the
+//! retransmission timeout, each twice as long as the one before. The end of file is late by that.
+//! Source: `net/ipv4/tcp_output.c` `tcp_schedule_loss_probe`; RFC 6298 5.5.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("lost_fin_makes_the_end_of_file_late")
+        .covers(["LC-01"])
+        .source("tcp_output.c tcp_schedule_loss_probe; RFC 6298 5.5")
+        .needs([Need::Nft])
+        .waits(Duration::from_millis(900))
+        .across(
+            [
+                ("once_ipv4", (Ip::V4, 1)),
+                ("once_ipv6", (Ip::V6, 1)),
+                ("twice_ipv4", (Ip::V4, 2)),
+                ("thrice_ipv6", (Ip::V6, 3)),
+            ],
+            late,
+        );
+}
+
+async fn late(scene: Scene, (ip, times): (Ip, u32)) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+    let read = b.read(100).start().await?.blocked().await?;
+
+    let fins = packets().from("a").flags(Flags::FIN).first(times).are_dropped();
+    let lost = lab.rules([fins]).turn_on().await?;
+    a.close().ok().await?;
+    let patience = Duration::from_secs(3);
+    let found = wire.expect(fin().from("a").arrived(true)).within(patience).await?;
+    read.done().await?.eof()?.returned_after(&found)?;
+    a.kernel().reaches(State::FinWait2).await?;
+
+    // The probe leaves room for a delayed acknowledgement; timeouts follow it and double.
+    let first = wire.expect(fin().from("a")).await?;
+    let timeouts = rto * ((1 << (times - 1)) - 1);
+    let late = Window::timer(timers::RTO_MIN + timeouts, "loss probe and timeouts");
+    late.judge("the end of file was late", found.at().since(first.at()))?;
+    same("FINs lost", vec![u64::from(times)], lost.lift().await?)?;
+    wire.absent(Wire::start(), rst()).await
+}

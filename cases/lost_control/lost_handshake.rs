@@ -1,0 +1,142 @@
+//! Each of the handshake's three segments may be lost once: SYN and SYN+ACK are sent again after
+//! a second, and the third needs no repetition if data follows it.
+//! Source: RFC 6298 2.1; `net/ipv4/tcp_minisocks.c` `tcp_check_req`; `inet_connection_sock.c`
+//! `reqsk_timer_handler`.
+
+use lastack::prelude::*;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("lost_syn_is_sent_again_after_a_second")
+        .covers(["LC-05"])
+        .source("RFC 6298 2.1; tcp_timer.c tcp_retransmit_timer; tcp.h TCP_TIMEOUT_INIT")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(1))
+        .across(Ip::BOTH, first);
+    family
+        .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
+        .covers(["LC-06"])
+        .source("inet_connection_sock.c reqsk_timer_handler; tcp_minisocks.c tcp_check_req")
+        .needs([Need::Nft])
+        .waits(Duration::from_secs(2))
+        .across(
+            [
+                ("by_timer_ipv4", (Ip::V4, Side::Server)),
+                ("by_timer_ipv6", (Ip::V6, Side::Server)),
+                ("on_request_ipv4", (Ip::V4, Side::Client)),
+                ("on_request_ipv6", (Ip::V6, Side::Client)),
+            ],
+            second,
+        );
+    family
+        .case("data_makes_up_for_a_lost_third_segment")
+        .covers(["LC-09"])
+        .source("tcp_minisocks.c tcp_check_req")
+        .needs([Need::Nft])
+        .across(Ip::BOTH, third);
+}
+
+async fn first(scene: Scene, ip: Ip) -> Result {
+    let (lab, client, server, address) = unconnected(&scene, ip).await?;
+    let _listener = server.listen(address).await?;
+    let syns = packets().from("a").flags(Flags::SYN).first(1).are_dropped();
+    let lost = lab.rules([syns]).turn_on().await?;
+
+    let socket = client.socket(address).ok().await?;
+    let second = Window::timer(timers::SYN_RTO, "the first retransmission timeout");
+    socket.connect(address).await?.took_within(&second)?.ok()?;
+    let wire = lab.wire();
+    let again = syn().from("a").retransmitted(true).arrived(true);
+    wire.in_order(Wire::start(), [syn().from("a").arrived(false), again, syn_ack()], NOW).await?;
+    same("SYNs lost", vec![1], lost.lift().await?)
+}
+
+/// Who tries again.
+#[derive(Clone, Copy)]
+enum Side {
+    Client,
+    Server,
+}
+
+async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
+    let (lab, client, server, address) = unconnected(&scene, ip).await?;
+    let _listener = server.listen(address).await?;
+    let wire = lab.wire();
+    let answers = packets().from("b").flags(Flags::SYN);
+    let rules = match again {
+        // The first answer is lost, and so is every further question.
+        Side::Server => {
+            let questions = packets().from("a").flags(Flags::SYN);
+            vec![answers.first(1).are_dropped(), questions.without(Flags::ACK).nth(2).are_dropped()]
+        }
+        Side::Client => vec![answers.are_dropped()],
+    };
+    let lost = lab.rules(rules).that_may_miss().turn_on().await?;
+    let socket = client.socket(address).ok().await?;
+    let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
+    let source = socket.local().ok().await?;
+    let request = Kernel::new(server.host(), address, source);
+    request.reaches(State::SynRecv).await?;
+
+    match again {
+        Side::Server => {
+            connect.done().await?.ok()?;
+            let found = wire.expect(syn_ack().arrived(true)).await?;
+            same("sent again", true, found.retransmission)?;
+            wire.absent(Wire::start(), syn().retransmitted(true).arrived(true)).await?;
+            let asked = wire.expect(syn()).await?;
+            let second = Window::timer(timers::SYN_RTO, "the request's timer");
+            second.judge("b answered again after", found.at().since(asked.at()))?;
+        }
+        Side::Client => {
+            // Both timers run out together after a second; then a's does alone, after two.
+            let patience = timers::SYN_RTO * 2;
+            let asked = syn().from("a").retransmitted(true);
+            let asked = wire.expect(asked).within(patience).await?;
+            wire.expect(syn_ack().from("b").retransmitted(true).arrived(false)).after(&asked).await?;
+            lost.lift().await?;
+            connect.done().await?.ok()?;
+            let last = wire.expect(syn_ack().arrived(true)).await?;
+            let asked = wire.expect(syn().from("a").retransmitted(true)).after(&asked).await?;
+            same("b answered a's question", true, last.index > asked.index)?;
+        }
+    }
+    request.reaches(State::Established).await?;
+    Ok(())
+}
+
+async fn third(scene: Scene, ip: Ip) -> Result {
+    let (lab, client, server, address) = unconnected(&scene, ip).await?;
+    let listener = server.listen(address).await?;
+    let acks = packets().from("a").pure_ack().first(1).are_dropped();
+    let lost = lab.rules([acks]).turn_on().await?;
+    let accept = listener.accept().start().await?.blocked().await?;
+
+    let socket = client.connect(address).await?;
+    let source = socket.local().ok().await?;
+    let wire = lab.wire();
+    wire.expect(pure_ack().from("a").arrived(false)).await?;
+    Kernel::new(server.host(), address, source).is(State::SynRecv)?;
+    socket.write("hello").ok().await?;
+
+    let accepted = accept.done().await?.ok()?;
+    accepted.read(100).bytes(b"hello").await?;
+    wire.absent(Wire::start(), syn_ack().retransmitted(true)).await?;
+    same("acknowledgements lost", vec![1], lost.lift().await?)
+}
+
+/// For what has been seen already.
+const NOW: Duration = Duration::ZERO;
+
+async fn unconnected(
+    scene: &Scene,
+    ip: Ip,
+) -> Result<(Lab, Process, Process, std::net::SocketAddr)> {
+    let lab = scene.lab().build().await?;
+    let (client, server) = try_join!(
+        lab.host("a")?.process_named("client"),
+        lab.host("b")?.process_named("server")
+    )?;
+    let address = lab.host("b")?.address(ip, PORT);
+    Ok((lab, client, server, address))
+}
