@@ -1,0 +1,47 @@
+//! Cases to run where something is wrong with the surroundings, and registries that are wrong.
+
+use lastack::prelude::*;
+use lastack::{FamilySource, Problems, Registry};
+
+/// One case that passes, one that does not, and one that needs many namespaces.
+pub fn sound() -> Result<Registry, Problems> {
+    let sound: fn(&mut Family) = |family| {
+        let id = ["ZZ-01"];
+        family.case("passes").covers(id).source("here").run(|_| async { Ok(()) });
+        family.case("fails").covers(id).source("here").run(fails);
+    };
+    let crowd: fn(&mut Family) = |family| {
+        family.case("crowd").covers(["ZZ-02"]).source("here").run(crowd);
+    };
+    Registry::build(&[
+        FamilySource { family: "sound", file: "sound/both.rs", cases: sound },
+        FamilySource { family: "large", file: "large/crowd.rs", cases: crowd },
+    ])
+}
+
+async fn crowd(scene: Scene) -> Result {
+    scene.lab().hosts(&["a", "b", "c", "d", "e", "f", "g", "h"]).build().await.map(drop)
+}
+
+async fn fails(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().connect().await?;
+    a.reset().await?;
+    b.kernel().is_gone().await?;
+    b.read(1).eof().await?;
+    Ok(())
+}
+
+/// Everything that can be wrong with case files that compile.
+pub fn broken() -> Result<Registry, Problems> {
+    let source = |file, cases| FamilySource { family: "broken", file, cases };
+    let once: fn(&mut Family) = |family| {
+        family.case("once").covers(["ZZ-01"]).source("here").run(|_| async { Ok(()) });
+    };
+    let forgot: fn(&mut Family) = |family| drop(family.case("forgot").covers(["ZZ-02"]));
+    Registry::build(&[
+        source("broken/first.rs", once),
+        source("broken/second.rs", once),
+        source("broken/empty.rs", |_| {}),
+        source("broken/forgot.rs", forgot),
+    ])
+}
