@@ -1,0 +1,89 @@
+//! The loops that are measured, as cases: each runs in a process of its own, like any other.
+
+use std::time::{Duration, Instant};
+
+use lastack::{
+    Error, Result, Scene,
+    error::Attempt,
+    runner::{case::Family, events::Finished},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::floor;
+
+/// Labs built and taken down, by one process and by another beside it.
+pub const LABS: [&str; 2] = ["loops::labs::one", "loops::labs::two"];
+/// The same for bare floors.
+pub const FLOORS: [&str; 2] = ["loops::floors::one", "loops::floors::two"];
+
+const ROUNDS: u32 = 150;
+
+pub fn cases(family: &mut Family) {
+    let variants = [("one", ()), ("two", ())];
+    family.case("labs").covers(["ZZ-01"]).source("this file").across(variants, labs);
+    family.case("floors").covers(["ZZ-02"]).source("this file").across(variants, floors);
+}
+
+/// What a loop tells of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// Median time of one set-up.
+    pub median_ms: f64,
+    /// Set-ups, taken down again, per second.
+    pub per_second: f64,
+}
+
+async fn labs(scene: Scene, _: ()) -> Result {
+    let (mut setups, began) = (Vec::new(), Instant::now());
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let lab = scene.lab().build().await?;
+        setups.push(start.elapsed());
+        lab.take_down();
+        // What the lab's conversations have left to do, they do now.
+        tokio::task::yield_now().await;
+    }
+    tell(&mut setups, began);
+    Ok(())
+}
+
+async fn floors(_: Scene, _: ()) -> Result {
+    let (mut setups, began) = (Vec::new(), Instant::now());
+    for round in 0..ROUNDS {
+        let ports = [1000 + 2 * round, 1001 + 2 * round];
+        let start = Instant::now();
+        let floor = floor::build(ports)?;
+        setups.push(start.elapsed());
+        drop(floor);
+    }
+    tell(&mut setups, began);
+    Ok(())
+}
+
+fn tell(setups: &mut [Duration], began: Instant) {
+    let per_second = setups.len() as f64 / began.elapsed().as_secs_f64();
+    let told = Told { median_ms: median_ms(setups), per_second };
+    println!("{}", serde_json::to_string(&told).expect("two numbers"));
+}
+
+/// What the loop that has finished has told.
+///
+/// # Errors
+/// It failed.
+pub fn told(finished: &Finished) -> Result<Told> {
+    let evidence = finished.evidence.as_ref().filter(|_| finished.outcome.passed());
+    let Some(evidence) = evidence else {
+        return Err(Error::system("run a loop", finished.outcome.message()));
+    };
+    let told = serde_json::from_str(evidence.output.trim());
+    if let Some(directory) = &evidence.directory {
+        let _ = std::fs::remove_dir_all(directory);
+    }
+    told.attempt(|| "read what a loop has told".to_owned())
+}
+
+/// The median of some times, in milliseconds.
+pub fn median_ms(times: &mut [Duration]) -> f64 {
+    times.sort();
+    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+}
