@@ -20,3 +20,21 @@ pub fn registry() -> Result<Registry, Problems> {
 pub fn families() -> &'static [FamilySource] {
     FAMILIES
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_shows_a_case_and_a_project_that_are_run() {
+        let readme = include_str!("../../README.md");
+        let case = include_str!("../graceful_close/unread_fin.rs");
+        let project = include_str!("../../harness/tests/own_project.rs");
+        for shown in [case, project] {
+            assert!(readme.contains(shown), "the README no longer shows:\n{shown}");
+        }
+    }
+
+    #[test]
+    fn the_case_files_agree_with_each_other() {
+        assert!(super::registry().is_ok());
+    }
+}
