@@ -10,10 +10,7 @@ use super::{
 use crate::{
     error::{Attempt, Error, Result},
     lab::{Lab, Patch, Port},
-    sys::{
-        netem::{Counted, Netem},
-        probe,
-    },
+    sys::{netem::Netem, probe, qdisc::Counted},
     wire::Segment,
 };
 

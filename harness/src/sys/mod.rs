@@ -13,6 +13,7 @@ pub mod nft;
 pub mod nook;
 pub mod packet;
 pub mod probe;
+pub mod qdisc;
 pub mod routes;
 pub mod rtnl;
 pub mod seqpacket;

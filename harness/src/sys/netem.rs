@@ -3,18 +3,12 @@
 
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use rtnetlink::{
-    packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL},
-    packet_route::{
-        RouteNetlinkMessage,
-        tc::{TcAttribute, TcHandle, TcHeader, TcMessage, TcStats2},
-    },
-};
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
-use super::rtnl::{Rtnl, refusal};
-use crate::error::{Error, Result};
+use super::rtnl::Rtnl;
+use crate::error::Result;
 
+mod check;
 mod encode;
 mod table;
 
@@ -253,84 +247,6 @@ impl Netem {
         self.delay + self.jitter * self.distribution.farthest() + slot
     }
 
-    /// Whether all this is possible at once.
-    ///
-    /// # Errors
-    /// What is not, in words.
-    pub fn check(&self) -> Result {
-        let refuse = |text: String| Err(Error::Usage(format!("impossible impairment: {text}")));
-        for (name, value) in self.percentages() {
-            if !(0.0..=100.0).contains(&value) {
-                return refuse(format!("{name} of {value} %, which is not between 0 and 100"));
-            }
-        }
-        let chances = [
-            ("delay", self.delay_correlation, !self.jitter.is_zero(), "jitter"),
-            ("loss", self.loss_correlation, matches!(self.loss, Some(Loss::Random(_))), "loss"),
-            ("duplicate", self.duplicate_correlation, self.duplicate > 0.0, "duplicate"),
-            ("reorder", self.reorder_correlation, self.reorder > 0.0, "reorder"),
-            ("corrupt", self.corrupt_correlation, self.corrupt > 0.0, "corrupt"),
-        ];
-        for (name, correlation, there, what) in chances {
-            if correlation > 0.0 && !there {
-                return refuse(format!("a correlation of {name} without any {what}"));
-            }
-        }
-        if self.loss == Some(Loss::Both) {
-            return refuse("loss of each frame on its own and in bursts".to_owned());
-        }
-        if self.reorder > 0.0 && self.delay.is_zero() {
-            return refuse("reorder without delay: there is nobody to overtake".to_owned());
-        }
-        if self.gap == Some(0) || (self.gap.is_some() && self.reorder == 0.0) {
-            return refuse("a reorder gap without reorder, or of 0 frames".to_owned());
-        }
-        // The kernel cuts it there without a word (`netem_change`, `INT_MAX` nanoseconds).
-        if self.jitter.as_nanos() > i32::MAX as u128 {
-            return refuse(format!("jitter of {:?}, the most is 2.147 s", self.jitter));
-        }
-        if i64::try_from(self.delay.as_nanos()).is_err() {
-            return refuse(format!("delay of {:?}", self.delay));
-        }
-        if self.limit == Some(0) {
-            return refuse("limit of 0 frames: nothing would ever get through".to_owned());
-        }
-        self.check_pace(refuse)
-    }
-
-    fn check_pace(&self, refuse: impl Fn(String) -> Result) -> Result {
-        if let Some(Rate { bytes, overhead, cell, cell_overhead }) = self.rate {
-            if bytes == 0 {
-                return refuse("rate of 0 bytes a second".to_owned());
-            }
-            // Unsigned in the kernel: a frame shorter than this would take for ever.
-            if overhead < -14 {
-                return refuse(format!("overhead of {overhead} bytes, more than a frame has"));
-            }
-            if cell_overhead != 0 && cell == 0 {
-                return refuse("a cell's overhead without cells".to_owned());
-            }
-            if i64::from(cell) + i64::from(cell_overhead) < 0 {
-                return refuse(format!("overhead of {cell_overhead} bytes in cells of {cell}"));
-            }
-        }
-        if let Some(Slot { from, to, packets, bytes }) = self.slot {
-            let whole = [u128::from(packets), u128::from(bytes)];
-            if from > to || to.is_zero() {
-                return refuse(format!("a slot every {from:?} to {to:?}"));
-            }
-            if to.as_nanos() > i64::MAX as u128 || whole.iter().any(|n| *n > i32::MAX as u128) {
-                return refuse("a slot beyond what the kernel can count".to_owned());
-            }
-        }
-        if *self == (Self { limit: self.limit, seed: self.seed, ..Self::default() })
-            && self.limit.is_none()
-        {
-            return refuse("it would impair nothing".to_owned());
-        }
-        Ok(())
-    }
-
     fn percentages(&self) -> Vec<(&'static str, f64)> {
         let mut all = vec![
             ("delay correlation", self.delay_correlation),
@@ -381,31 +297,6 @@ impl std::fmt::Display for Netem {
     }
 }
 
-/// What a qdisc has counted. Frames it holds back are in none but `waiting`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counted {
-    /// Frames that got through.
-    pub passed: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Frames that were lost, or found no room.
-    pub lost: u64,
-    /// Frames that overtook others (the kernel counts them as requeued).
-    pub reordered: u64,
-    /// Frames on their way now.
-    pub waiting: u64,
-}
-
-impl std::ops::AddAssign for Counted {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.bytes += other.bytes;
-        self.lost += other.lost;
-        self.reordered += other.reordered;
-        self.waiting += other.waiting;
-    }
-}
-
 const NETEM: &str = "netem";
 
 impl Rtnl {
@@ -431,77 +322,6 @@ impl Rtnl {
     pub async fn impair_otherwise(&self, port: u32, netem: &Netem) -> Result {
         self.put_root(port, NETEM, &netem.encode(), 0).await
     }
-
-    /// Gives a port a root qdisc of this kind.
-    ///
-    /// # Errors
-    /// The kernel has none of that kind, or refuses its options.
-    pub async fn put_root(&self, port: u32, kind: &str, options: &[u8], flags: u16) -> Result {
-        const TCA_OPTIONS: u16 = 2;
-        let mut message = root(port);
-        message.attributes.push(TcAttribute::Kind(kind.to_owned()));
-        if !options.is_empty() {
-            // A struct and then attributes: no list of attributes, so not `TcAttribute::Options`.
-            let options = DefaultNla::new(TCA_OPTIONS, options.to_vec());
-            message.attributes.push(TcAttribute::Other(options));
-        }
-        let words = || format!("put {kind} on patch port {port}");
-        self.send(RouteNetlinkMessage::NewQueueDiscipline(message), flags, words).await
-    }
-
-    /// Takes the root qdisc of a port away, and with it what it holds back.
-    ///
-    /// # Errors
-    /// There is none.
-    pub async fn delete_root(&self, port: u32) -> Result {
-        let message = RouteNetlinkMessage::DelQueueDiscipline(root(port));
-        self.send(message, 0, || format!("delete the root qdisc of patch port {port}")).await
-    }
-
-    /// What the root qdisc of a port has counted.
-    ///
-    /// # Errors
-    /// There is none.
-    pub async fn counted(&self, port: u32) -> Result<Counted> {
-        let words = || format!("read the counters of patch port {port}");
-        let mut handle = self.handle.qdisc();
-        let mut all = handle.get().index(port as i32).execute();
-        while let Some(found) = all.try_next().await.map_err(|error| refusal(error, words))? {
-            let TcHeader { index, parent, handle, .. } = found.header;
-            // What the kernel put there itself has no handle.
-            if (index, parent) == (port as i32, TcHandle::ROOT) && handle != TcHandle::UNSPEC {
-                return Ok(counters(&found));
-            }
-        }
-        Err(Error::system(words(), "it has no root qdisc"))
-    }
-}
-
-fn root(port: u32) -> TcMessage {
-    let mut message = TcMessage::with_index(port as i32);
-    message.header.parent = TcHandle::ROOT;
-    message
-}
-
-fn counters(qdisc: &TcMessage) -> Counted {
-    let mut counted = Counted::default();
-    for attribute in &qdisc.attributes {
-        let TcAttribute::Stats2(stats) = attribute else { continue };
-        for stat in stats {
-            match stat {
-                TcStats2::Basic(basic) => {
-                    (counted.passed, counted.bytes) = (basic.packets.into(), basic.bytes);
-                }
-                TcStats2::Queue(queue) => {
-                    counted.lost = queue.drops.into();
-                    counted.reordered = queue.requeues.into();
-                    counted.waiting = queue.qlen.into();
-                }
-                _ => {}
-            }
-        }
-    }
-    counted
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is said to the kernel, byte by byte, and what is refused before it gets that far.
 
 use super::*;
+use crate::error::Error;
 
 const MS: Duration = Duration::from_millis(1);
 
