@@ -80,7 +80,7 @@ pub(crate) fn boot(plan: &Plan<'_>) -> Result<Guest> {
     .attempt(attempt)?;
     drop(theirs);
     let pidfd = inside::pidfd(pid).attempt(attempt)?;
-    let (line, up) = Line::begin(plan.host, pid, ours)?;
+    let (line, up) = Line::begin(plan.host, ours)?;
     let guest = Guest::new(plan.host, pid, pidfd, line);
     let trouble = match up.recv_timeout(PATIENCE) {
         Ok(()) => return guest.set_clock().map(|()| guest),

@@ -34,7 +34,7 @@ pub(super) fn load_ipv6() {
 
 /// Pins the sysctls, brings the interfaces up and gives them addresses and neighbours.
 pub(super) fn furnish(furniture: Furniture) -> Result {
-    let Furniture { addresses, neighbours, sysctls } = furniture;
+    let Furniture { addresses, neighbours, gateways, sysctls } = furniture;
     settings::pin(sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.attempt(|| "start a runtime in the guest".to_owned())?;
@@ -57,6 +57,9 @@ pub(super) fn furnish(furniture: Furniture) -> Result {
         }
         for (address, mac) in neighbours.into_iter().filter(|(ip, _)| possible(ip)) {
             rtnl.set_neighbour(index, address, mac, Surety::Permanent).await?;
+        }
+        for gateway in gateways.into_iter().filter(possible) {
+            rtnl.add_default_route(index, gateway).await?;
         }
         Ok(())
     })

@@ -104,6 +104,10 @@ impl Init {
                 agent.map(|agent| seqpacket::send(agent.as_fd(), &message, &[]));
                 continue;
             }
+            // Nothing but a wake-up.
+            if message.is_empty() {
+                continue;
+            }
             let (id, ask): (u64, Ask) = decode(&message)?;
             let answer = self.act(ask).unwrap_or_else(|error| match error {
                 Error::System { attempt, answer, .. } => Answer::Failed { attempt, answer },

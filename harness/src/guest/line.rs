@@ -40,7 +40,7 @@ pub(crate) type Ending = watch::Receiver<Option<i32>>;
 #[derive(Debug)]
 pub(super) struct Line {
     host: String,
-    stream: Mutex<UnixStream>,
+    stream: Arc<Mutex<UnixStream>>,
     /// Told of all that is sent.
     prod: mpsc::Sender<()>,
     shared: Arc<Mutex<Shared>>,
@@ -56,13 +56,9 @@ struct Shared {
 }
 
 impl Line {
-    /// Listens to `stream`, the line to the kernel that is process `pid`, and says over the channel
-    /// it gives when the guest is up; that hangs up instead when the guest ends first.
-    pub(super) fn begin(
-        host: &str,
-        pid: i32,
-        stream: UnixStream,
-    ) -> Result<(Arc<Self>, mpsc::Receiver<()>)> {
+    /// Listens to `stream`, and says over the channel it gives when the guest is up; that hangs up
+    /// instead when the guest ends first.
+    pub(super) fn begin(host: &str, stream: UnixStream) -> Result<(Arc<Self>, mpsc::Receiver<()>)> {
         let attempt = || format!("listen to guest {host}");
         let ears = stream.try_clone().attempt(attempt)?;
         let (rising, up) = mpsc::channel();
@@ -70,8 +66,9 @@ impl Line {
         let sorted = shared.clone();
         let listen = move || listen(ears, &sorted, rising);
         thread::Builder::new().name("guest".to_owned()).spawn(listen).attempt(attempt)?;
-        let prod = prod::watch(stream.try_clone().attempt(attempt)?, pid)?;
-        let line = Self { host: host.to_owned(), stream: Mutex::new(stream), prod, shared };
+        let stream = Arc::new(Mutex::new(stream));
+        let prod = prod::watch(Arc::downgrade(&stream))?;
+        let line = Self { host: host.to_owned(), stream, prod, shared };
         Ok((Arc::new(line), up))
     }
 

@@ -1,22 +1,19 @@
 //! Wakes a guest that has missed what was sent to it.
 //!
-//! User-mode Linux learns of input by SIGIO, and one that arrives while it handles another can be
-//! lost: the bytes lie in the socket, and the kernel sleeps. Seen once in some hundred megabytes'
-//! worth of network interrupts. The handler looks at every descriptor, whatever the signal was
-//! for (`arch/um/kernel/irq.c`, `sigio_handler`), so one more SIGIO is all it takes.
+//! User-mode Linux watches its descriptors edge-triggered (`arch/um/os-Linux/irq.c`, EPOLLET), and
+//! now and then loses an edge when its network card is busy: the bytes lie in the socket and its
+//! epoll says that there is nothing. Only another arrival is another edge, so a guest that leaves
+//! its input alone is sent an empty message.
 
 use std::{
+    io::Write,
     os::{fd::AsRawFd, unix::net::UnixStream},
-    sync::mpsc,
+    sync::{Mutex, Weak, mpsc},
     thread,
     time::Duration,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-
+use super::protocol::{INIT, write_frame};
 use crate::{
     error::{Attempt, Result},
     sys::calls,
@@ -26,21 +23,25 @@ use crate::{
 /// millisecond; one that is merely slow loses nothing by it.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Watches what is sent over `line` to the guest whose kernel is process `pid`; to be told of each
-/// message over the channel it gives.
-pub(super) fn watch(line: UnixStream, pid: i32) -> Result<mpsc::Sender<()>> {
+/// No guest is woken less often. One that is stopped for long is not flooded.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Watches what is sent over `line`; to be told of each message over the channel it gives.
+pub(super) fn watch(line: Weak<Mutex<UnixStream>>) -> Result<mpsc::Sender<()>> {
     let (sender, sent) = mpsc::channel();
     let watch = move || {
         while sent.recv().is_ok() {
+            let mut grace = GRACE;
             loop {
-                thread::sleep(GRACE);
+                thread::sleep(grace);
+                let Some(line) = line.upgrade() else { return };
+                let Ok(mut line) = line.lock() else { return };
                 // What the guest has not read yet (`unix(7)`).
                 let unread = calls::ioctl_int(line.as_raw_fd(), libc::TIOCOUTQ);
-                if !unread.is_ok_and(|bytes| bytes > 0)
-                    || kill(Pid::from_raw(pid), Signal::SIGIO).is_err()
-                {
+                if !unread.is_ok_and(|bytes| bytes > 0) || prod(&mut *line).is_err() {
                     break;
                 }
+                grace = (2 * grace).min(LONGEST);
             }
             while sent.try_recv().is_ok() {}
         }
@@ -48,4 +49,8 @@ pub(super) fn watch(line: UnixStream, pid: i32) -> Result<mpsc::Sender<()>> {
     let watching = thread::Builder::new().name("prod".to_owned()).spawn(watch);
     watching.attempt(|| "start the thread that wakes a guest".to_owned())?;
     Ok(sender)
+}
+
+fn prod(line: &mut impl Write) -> std::io::Result<()> {
+    write_frame(line, INIT, &[])
 }

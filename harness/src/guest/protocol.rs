@@ -89,6 +89,8 @@ pub struct Furniture {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Where the others are on the wire.
     pub neighbours: Vec<(IpAddr, [u8; 6])>,
+    /// By whom it reaches everybody else.
+    pub gateways: Vec<IpAddr>,
     /// The sysctls its case asks for.
     pub sysctls: Vec<(String, String)>,
 }

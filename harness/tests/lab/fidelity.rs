@@ -35,8 +35,9 @@ pub fn cases(family: &mut Family) {
             .needs([Need::Guest])
             .waits(Duration::from_secs(10))
             .across(deaths, move |scene, (kill, dark, survivor)| async move {
-                let simulated = seen(&scene, HostKind::Namespace, direct, kill, survivor).await?;
-                let real = seen(&scene, HostKind::Guest, direct, kill, survivor).await?;
+                let simulated =
+                    seen(&scene, HostKind::Namespace, direct, (kill, dark), survivor).await?;
+                let real = seen(&scene, HostKind::Guest, direct, (kill, dark), survivor).await?;
                 // Without carrier nothing leaves the survivor; else two probes and a reset do, or
                 // the data and what is sent again.
                 let silent = direct && dark;
@@ -58,7 +59,7 @@ async fn seen(
     scene: &Scene,
     kind: HostKind,
     direct: bool,
-    kill: Kill,
+    (kill, dark): (Kill, bool),
     survivor: Survivor,
 ) -> Result<Seen> {
     let mut pair = scene
@@ -78,6 +79,11 @@ async fn seen(
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
 
+    // What a survivor does before its kernel has noticed the carrier is its own luck.
+    let card = a.host().rtnl()?;
+    while direct && dark && card.is_operational(a.host().interface()).await? {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     states.push(state(&a)?);
     if matches!(survivor, Survivor::Writes) {
         results.push(format!("{:?}", a.write("hello?").await?.answer()));

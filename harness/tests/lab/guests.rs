@@ -13,11 +13,13 @@ pub fn cases(family: &mut Family) {
     }
     on_guests!(
         a_guest_s_processes_are_driven_like_any
+        a_guest_carries_bulk_whole
         a_guest_answers_for_its_kernel
         a_guest_on_a_direct_cable_is_seen_at_both_ends
         a_guest_panics_and_boots_anew
         what_a_guest_cannot_do_it_refuses
         two_guests_talk
+        a_guest_behind_a_router_talks
         a_guest_dies_once
     );
 }
@@ -40,6 +42,28 @@ async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
     refused(other.socket(b.local_address()).await, &["other"])?;
     b.process.kill().await?;
     a.read(1).eof().await.map(drop)
+}
+
+async fn a_guest_carries_bulk_whole(scene: Scene) -> Result {
+    const BYTES: u32 = 1 << 20;
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        let draining = to.read_until(BYTES.into()).on("reader").start().await?;
+        let mut written = 0;
+        while written < BYTES {
+            let place = u64::from(written);
+            written += from.write_pattern_from(place, BYTES - written).ok().await? as u32;
+        }
+        draining.done().await?.whole(BYTES.into())?;
+    }
+    // What the guest sends is cut into segments in the guest, as on a wire.
+    lab.wire().settle().await?;
+    let longest = lab.wire().segments().iter().map(|segment| segment.payload).max();
+    holds("no segment is larger than the MTU", longest <= Some(1460))?;
+    // A message many times the line's buffer comes through it as it was.
+    a.write([7; 40_000]).ok().await?;
+    b.kernel().has_unread(40_000).await?;
+    b.read(40_000).bytes(&[7; 40_000]).await.map(drop)
 }
 
 async fn a_guest_answers_for_its_kernel(scene: Scene) -> Result {
@@ -103,6 +127,15 @@ async fn two_guests_talk(scene: Scene) -> Result {
     b.read(64).bytes(b"ping").await?;
     b.close().ok().await?;
     a.read(64).eof().await.map(drop)
+}
+
+async fn a_guest_behind_a_router_talks(scene: Scene) -> Result {
+    for ip in [Ip::V4, Ip::V6] {
+        let Pair { a, b, .. } = scene.pair().routed().guest("b").ip(ip).connect().await?;
+        b.write("from afar").ok().await?;
+        a.read(64).bytes(b"from afar").await?;
+    }
+    Ok(())
 }
 
 async fn a_guest_dies_once(scene: Scene) -> Result {
