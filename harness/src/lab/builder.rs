@@ -240,11 +240,6 @@ impl LabBuilder {
                 return usage(format!("two hosts are called {name}"));
             }
         }
-        if self.middle == Middle::Router && !self.guests.is_empty() {
-            return usage(
-                "a guest host joins a lab by a patch or a cable, not a router".to_owned(),
-            );
-        }
         for host in &self.guests {
             if !self.names.contains(host) {
                 return usage(format!("host {host}, which is to be a guest, is not in the lab"));
@@ -383,25 +378,14 @@ impl LabBuilder {
     /// As [`Self::furnish`], in this conversation with the host; what it has already stays.
     pub(super) async fn furnish_over(&self, rtnl: &Rtnl, host: &Host, all: &[Host]) -> Result {
         let index = host.interface();
-        let others = all.iter().filter(|other| {
-            self.neighbours == Neighbours::Permanent && other.name() != host.name()
-        });
-        // Behind a router there is nobody in sight but the router.
-        let gate = (self.middle == Middle::Router).then(|| gate(host));
-        let seen: Vec<_> = match gate {
-            Some(gate) if self.neighbours == Neighbours::Permanent => {
-                [Ip::V4, Ip::V6].map(|ip| (gate.ip(ip), gate.mac)).to_vec()
-            }
-            Some(_) => Vec::new(),
-            None => others
-                .flat_map(|other| [Ip::V4, Ip::V6].map(|ip| (other.ip(ip), other.mac())))
-                .collect(),
-        };
-        let neighbours =
-            seen.into_iter().map(|(ip, mac)| rtnl.set_neighbour(index, ip, mac, Surety::Permanent));
-        let routes = gate
+        let neighbours = self
+            .neighbours_of(host, all)
             .into_iter()
-            .flat_map(|gate| [Ip::V4, Ip::V6].map(|ip| rtnl.add_default_route(index, gate.ip(ip))));
+            .map(|(ip, mac)| rtnl.set_neighbour(index, ip, mac, Surety::Permanent));
+        let routes = self
+            .gateways_of(host)
+            .into_iter()
+            .map(|gateway| rtnl.add_default_route(index, gateway));
         // One conversation is heard in order: nothing here waits for the answer before it.
         let done = try_join!(
             try_join_all([rtnl.set_link(1, true), rtnl.set_link(index, true)]),
@@ -415,18 +399,36 @@ impl LabBuilder {
         done.map(drop).map_err(|error: Error| error.on_host(host.name()))
     }
 
+    /// Whom a host is told of for good.
+    fn neighbours_of(&self, host: &Host, all: &[Host]) -> Vec<(IpAddr, [u8; 6])> {
+        if self.neighbours != Neighbours::Permanent {
+            return Vec::new();
+        }
+        // Behind a router there is nobody in sight but the router.
+        if self.middle == Middle::Router {
+            let gate = gate(host);
+            return [Ip::V4, Ip::V6].map(|ip| (gate.ip(ip), gate.mac)).to_vec();
+        }
+        let others = all.iter().filter(|other| other.name() != host.name());
+        others.flat_map(|other| [Ip::V4, Ip::V6].map(|ip| (other.ip(ip), other.mac()))).collect()
+    }
+
+    /// By whom it reaches everybody else.
+    fn gateways_of(&self, host: &Host) -> Vec<IpAddr> {
+        match self.middle {
+            Middle::Router => [Ip::V4, Ip::V6].map(|ip| gate(host).ip(ip)).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Boots the kernel of a guest host and makes it the host.
     async fn boot(&self, host: &Host, all: &[Host]) -> Result {
         host.shell_rtnl()?.set_link(host.interface(), true).await?;
         let own = self.sysctls.iter().filter(|(of, ..)| of == host.name());
-        let others = all.iter().filter(|other| {
-            self.neighbours == Neighbours::Permanent && other.name() != host.name()
-        });
         let furniture = Furniture {
             addresses: Ip::BOTH.map(|(_, ip)| (host.ip(ip), ip.prefix())).into(),
-            neighbours: others
-                .flat_map(|other| [Ip::V4, Ip::V6].map(|ip| (other.ip(ip), other.mac())))
-                .collect(),
+            neighbours: self.neighbours_of(host, all),
+            gateways: self.gateways_of(host),
             sysctls: own.map(|(_, name, value)| (name.clone(), value.clone())).collect(),
         };
         let (netns, mtu, of) = (host.shell()?, self.mtu, host.clone());
