@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lastack::{
     Error, Result, Scene,
     error::Attempt,
-    runner::{case::Family, events::Finished},
+    runner::{case::Family, events::Finished, needs::Need},
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +16,23 @@ pub const LABS: [&str; 2] = ["loops::labs::one", "loops::labs::two"];
 /// The same for bare floors.
 pub const FLOORS: [&str; 2] = ["loops::floors::one", "loops::floors::two"];
 
+/// Labs with a guest kernel in them.
+pub const GUESTS: &str = "loops::guests";
+
 const ROUNDS: u32 = 150;
+const BOOTS: u32 = 7;
 
 pub fn cases(family: &mut Family) {
     let variants = [("one", ()), ("two", ())];
     family.case("labs").covers(["ZZ-01"]).source("this file").across(variants, labs);
     family.case("floors").covers(["ZZ-02"]).source("this file").across(variants, floors);
+    family
+        .case("guests")
+        .covers(["ZZ-03"])
+        .source("this file")
+        .needs([Need::Guest])
+        .waits(Duration::from_secs(15))
+        .run(guests);
 }
 
 /// What a loop tells of itself.
@@ -42,6 +53,19 @@ async fn labs(scene: Scene, _: ()) -> Result {
         lab.take_down();
         // What the lab's conversations have left to do, they do now.
         tokio::task::yield_now().await;
+    }
+    tell(&mut setups, began);
+    Ok(())
+}
+
+/// A lab with a guest takes as long as the guest does to boot.
+async fn guests(scene: Scene) -> Result {
+    let (mut setups, began) = (Vec::new(), Instant::now());
+    for _ in 0..BOOTS {
+        let start = Instant::now();
+        let lab = scene.lab().guest("b").build().await?;
+        setups.push(start.elapsed());
+        lab.take_down();
     }
     tell(&mut setups, began);
     Ok(())
