@@ -62,8 +62,15 @@ fn examine(registry: &Registry, machine: &std::result::Result<(), Unmet>) -> Exa
     let answer = machine.clone().map(|()| Some(owner.to_owned()));
     let mut findings = vec![Finding::new("namespaces".to_owned(), answer, cases.len())];
     // What cases ask for, and what is worth knowing even before one does.
-    let usual =
-        [Need::Redirect, Need::Netem, Need::Nft, Need::Conntrack, Need::SockDestroy, Need::Guest];
+    let usual = [
+        Need::Redirect,
+        Need::Netem,
+        Need::Nft,
+        Need::Reject,
+        Need::Conntrack,
+        Need::SockDestroy,
+        Need::Guest,
+    ];
     let asked: BTreeSet<Need> =
         usual.into_iter().chain(cases.iter().flat_map(|case| case.needs.clone())).collect();
     for need in asked {

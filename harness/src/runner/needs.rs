@@ -16,6 +16,8 @@ pub enum Need {
     Netem,
     /// The program nft and the kernel's netdev tables: packet rules.
     Nft,
+    /// Packet rules that answer, with a reset or an ICMP error in the receiver's name.
+    Reject,
     /// Connection tracking and address translation, with packet rules to ask for them.
     Conntrack,
     /// Destroying sockets through sock_diag (`INET_DIAG_DESTROY`).
@@ -58,6 +60,7 @@ impl Need {
             Self::Redirect => probe::trial(Trial::Redirect),
             Self::Netem => probe::trial(Trial::Netem),
             Self::Nft => probe::trial(Trial::Nft),
+            Self::Reject => probe::trial(Trial::Reject),
             Self::Conntrack => probe::trial(Trial::Conntrack),
             Self::SockDestroy => probe::trial(Trial::SockDestroy),
             Self::Guest => probe::trial(Trial::Guest),
@@ -79,6 +82,9 @@ impl Need {
                             the kernel keeps it in an extra package)"
                 .to_owned(),
             Self::Nft => "install nftables (scripts/setup), on a kernel with nf_tables".to_owned(),
+            Self::Reject => "install nftables (scripts/setup), on a kernel with \
+                             CONFIG_NFT_REJECT_NETDEV, which Debian's have not"
+                .to_owned(),
             Self::Conntrack => "install nftables (scripts/setup), on a kernel with nf_conntrack, \
                                 nf_nat and nf_conntrack_netlink"
                 .to_owned(),
@@ -111,6 +117,7 @@ impl fmt::Display for Need {
             Self::Redirect => f.write_str("redirect"),
             Self::Netem => f.write_str("netem"),
             Self::Nft => f.write_str("nft"),
+            Self::Reject => f.write_str("reject"),
             Self::Conntrack => f.write_str("conntrack"),
             Self::SockDestroy => f.write_str("sock-destroy"),
             Self::Guest => f.write_str("guest"),

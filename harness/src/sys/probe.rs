@@ -38,6 +38,8 @@ pub enum Trial {
     Netem,
     /// Does nft run, and the kernel take its netdev tables?
     Nft,
+    /// Can a packet rule in the middle answer with a reset or an ICMP error?
+    Reject,
     /// Does the kernel track and translate connections, and do as it is told about them?
     Conntrack,
     /// Can sockets be destroyed through sock_diag (`INET_DIAG_DESTROY`)?
@@ -48,14 +50,22 @@ pub enum Trial {
 
 impl Trial {
     /// Every such question.
-    pub const ALL: [Self; 6] =
-        [Self::Redirect, Self::Netem, Self::Nft, Self::Conntrack, Self::SockDestroy, Self::Guest];
+    pub const ALL: [Self; 7] = [
+        Self::Redirect,
+        Self::Netem,
+        Self::Nft,
+        Self::Reject,
+        Self::Conntrack,
+        Self::SockDestroy,
+        Self::Guest,
+    ];
 
     fn word(self) -> &'static str {
         match self {
             Self::Redirect => "redirect",
             Self::Netem => "netem",
             Self::Nft => "nft",
+            Self::Reject => "reject",
             Self::Conntrack => "conntrack",
             Self::SockDestroy => "sock-destroy",
             Self::Guest => "guest",
@@ -68,6 +78,7 @@ impl Trial {
             Self::Redirect => kernel::redirect(),
             Self::Netem => kernel::netem(),
             Self::Nft => kernel::nft(),
+            Self::Reject => kernel::reject(),
             Self::Conntrack => kernel::conntrack(),
             Self::SockDestroy => kernel::sock_destroy(),
             Self::Guest => guest::guest(),

@@ -18,7 +18,7 @@ pub fn cases(family: &mut Family) {
         .case("a_middlebox_refuses_data_with_a_reset")
         .covers(["ZZ-10"])
         .source("lastack's own word")
-        .needs([Need::Nft])
+        .needs([Need::Reject])
         .across(Ip::BOTH, a_middlebox_refuses_data_with_a_reset);
     family
         .case("a_socket_is_destroyed_from_outside")

@@ -6,18 +6,16 @@ use crate::{holds, refused, same};
 
 pub fn cases(family: &mut Family) {
     macro_rules! ruled {
-        ($($name:ident)*) => { $(
+        ($need:expr; $($name:ident)*) => { $(
             family.case(stringify!($name)).covers(["ZZ-11"]).source("lastack's own word")
-                .needs([Need::Nft]).waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
+                .needs([$need]).waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
         )* };
     }
-    ruled! {
+    ruled! { Need::Nft;
         the_first_is_dropped_and_no_other
         the_nth_is_dropped_and_no_other
         data_and_empty_segments_are_told_apart
         sequence_numbers_are_counted_from_the_syn
-        each_rule_counts_for_itself
-        an_unreachable_answer_carries_its_code
         probability_takes_some
         a_dropped_guard_lets_everything_through
         rules_and_a_black_hole_stand_side_by_side
@@ -25,6 +23,10 @@ pub fn cases(family: &mut Family) {
         three_hosts_are_still_joined
         what_cannot_match_is_refused
         a_rule_that_hits_nothing_fails
+    }
+    ruled! { Need::Reject;
+        each_rule_counts_for_itself
+        an_unreachable_answer_carries_its_code
     }
 }
 

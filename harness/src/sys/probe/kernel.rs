@@ -105,9 +105,18 @@ pub fn netem() -> Answer {
 /// The program nft, and the parts of the kernel's netdev tables that packet rules are made of.
 pub fn nft() -> Answer {
     let table = "table netdev lastack {\n counter hits { }\n\
-                 chain fate {\n reject with tcp reset\n }\n\
+                 chain fate {\n drop\n }\n\
                  chain probe {\n type filter hook ingress device \"lo\" priority 0;\n\
                  numgen inc mod 9 < 1 counter name hits goto fate\n fwd to \"lo\"\n }\n }\n";
+    nft::load(table).map_err(|error| error.to_string())
+}
+
+/// A packet rule in the middle that answers, which Debian's kernels are built without
+/// (CONFIG_NFT_REJECT_NETDEV).
+pub fn reject() -> Answer {
+    let table = "table netdev lastack {\n chain probe {\n \
+                 type filter hook ingress device \"lo\" priority 0;\n \
+                 reject with tcp reset\n }\n }\n";
     nft::load(table).map_err(|error| error.to_string())
 }
 
