@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::lab::HostKind;
 use crate::scene::Scene;
 
-/// No case may hold up a run for longer, whatever it waits for.
+/// No case may hold up a run for longer, whatever it waits for; in virtual time none does.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Set-up, tear-down and a slow machine, on top of what the scenario itself takes.
@@ -55,7 +55,8 @@ impl Case {
     #[must_use]
     pub fn limit(&self) -> Duration {
         let derived = self.waits.saturating_mul(3).saturating_add(MARGIN);
-        self.own_limit.unwrap_or(derived).min(LONGEST)
+        let limit = self.own_limit.unwrap_or(derived);
+        if self.needs.contains(&Need::VirtualTime) { limit } else { limit.min(LONGEST) }
     }
 
     /// What it does.

@@ -30,6 +30,10 @@ pub enum Need {
     Sysctl(&'static str),
     /// This kernel version or a newer one.
     Kernel(u32, u32),
+    /// A kernel older than this version.
+    Before(u32, u32),
+    /// A clock that jumps over idle time: the case waits longer than anybody would.
+    VirtualTime,
 }
 
 /// A need that this machine does not meet.
@@ -67,6 +71,11 @@ impl Need {
             Self::Program(name) => program(name),
             Self::Sysctl(name) => probe::sysctl(name),
             Self::Kernel(major, minor) => kernel(major, minor),
+            Self::Before(major, minor) => match kernel(major, minor) {
+                Ok(()) => Err(format!("this is kernel {}", probe::kernel_version().1)),
+                Err(_) => Ok(()),
+            },
+            Self::VirtualTime => probe::virtual_time(),
         };
         let need = self.to_string();
         answer.map_err(|reason| Unmet { need, reason, remedy: self.remedy() })
@@ -97,6 +106,8 @@ impl Need {
             Self::Program(name) => format!("install {name} (scripts/setup)"),
             Self::Sysctl(_) => "run a kernel that has it".to_owned(),
             Self::Kernel(major, minor) => format!("run kernel {major}.{minor} or newer"),
+            Self::Before(major, minor) => format!("run a kernel before {major}.{minor}"),
+            Self::VirtualTime => "run it on a virtual kernel (scripts/setup)".to_owned(),
         }
     }
 }
@@ -124,6 +135,8 @@ impl fmt::Display for Need {
             Self::Program(name) => write!(f, "program {name}"),
             Self::Sysctl(name) => write!(f, "sysctl {name}"),
             Self::Kernel(major, minor) => write!(f, "kernel {major}.{minor}"),
+            Self::Before(major, minor) => write!(f, "kernel before {major}.{minor}"),
+            Self::VirtualTime => f.write_str("virtual-time"),
         }
     }
 }

@@ -29,6 +29,9 @@ pub type Answer<T = ()> = std::result::Result<T, String>;
 /// How long one question may take before it counts as unanswered. They take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Set by the init of a virtual kernel for all that runs in it.
+pub const VIRTUAL: &str = "LASTACK_VIRTUAL";
+
 /// A question that only a process in fresh namespaces can answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trial {
@@ -181,6 +184,17 @@ pub fn sysctl(name: &str) -> Answer {
         Ok(End::Exited(0)) => Ok(()),
         Ok(_) => Err(format!("a network namespace here has no sysctl {name} that can be set")),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether this machine is a virtual kernel, whose clock jumps over idle time.
+///
+/// # Errors
+/// It is not.
+pub fn virtual_time() -> Answer {
+    match std::env::var_os(VIRTUAL) {
+        Some(_) => Ok(()),
+        None => Err("this machine's clock takes as long as it takes".to_owned()),
     }
 }
 
