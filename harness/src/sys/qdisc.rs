@@ -1,8 +1,8 @@
-//! The qdisc by which a port sends: put there, taken away, and asked what it has counted.
+//! The qdisc by which an interface sends: put there, taken away, and asked what it has counted.
 
 use futures::TryStreamExt;
 use rtnetlink::{
-    packet_core::DefaultNla,
+    packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL},
     packet_route::{
         RouteNetlinkMessage,
         tc::{TcAttribute, TcHandle, TcHeader, TcMessage, TcStats2},
@@ -38,44 +38,55 @@ impl std::ops::AddAssign for Counted {
 }
 
 impl Rtnl {
-    /// Gives a port a root qdisc of this kind.
+    /// Gives an interface a root qdisc of this kind.
     ///
     /// # Errors
     /// The kernel has none of that kind, or refuses its options.
-    pub async fn put_root(&self, port: u32, kind: &str, options: &[u8], flags: u16) -> Result {
+    pub async fn put_root(&self, index: u32, kind: &str, options: &[u8], flags: u16) -> Result {
         const TCA_OPTIONS: u16 = 2;
-        let mut message = root(port);
+        let mut message = root(index);
         message.attributes.push(TcAttribute::Kind(kind.to_owned()));
         if !options.is_empty() {
             // A struct and then attributes: no list of attributes, so not `TcAttribute::Options`.
             let options = DefaultNla::new(TCA_OPTIONS, options.to_vec());
             message.attributes.push(TcAttribute::Other(options));
         }
-        let words = || format!("put {kind} on patch port {port}");
+        let words = || format!("put {kind} on interface {index}");
         self.send(RouteNetlinkMessage::NewQueueDiscipline(message), flags, words).await
     }
 
-    /// Takes the root qdisc of a port away, and with it what it holds back.
+    /// Gives an interface a queue without room for a single frame: who sends is told that it was
+    /// dropped (`net/sched/sch_fifo.c`, `pfifo_enqueue`).
     ///
     /// # Errors
-    /// There is none.
-    pub async fn delete_root(&self, port: u32) -> Result {
-        let message = RouteNetlinkMessage::DelQueueDiscipline(root(port));
-        self.send(message, 0, || format!("delete the root qdisc of patch port {port}")).await
+    /// It has a qdisc already.
+    pub async fn leave_no_room(&self, index: u32) -> Result {
+        // struct tc_fifo_qopt: the limit, in frames.
+        let limit = 0u32.to_ne_bytes();
+        self.put_root(index, "pfifo", &limit, NLM_F_CREATE | NLM_F_EXCL).await
     }
 
-    /// What the root qdisc of a port has counted.
+    /// Takes the root qdisc of an interface away, and with it what it holds back.
     ///
     /// # Errors
     /// There is none.
-    pub async fn counted(&self, port: u32) -> Result<Counted> {
-        let words = || format!("read the counters of patch port {port}");
+    pub async fn delete_root(&self, index: u32) -> Result {
+        let message = RouteNetlinkMessage::DelQueueDiscipline(root(index));
+        self.send(message, 0, || format!("delete the root qdisc of interface {index}")).await
+    }
+
+    /// What the root qdisc of an interface has counted.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn counted(&self, index: u32) -> Result<Counted> {
+        let words = || format!("read the queue counters of interface {index}");
         let mut handle = self.handle.qdisc();
-        let mut all = handle.get().index(port as i32).execute();
+        let mut all = handle.get().index(index as i32).execute();
         while let Some(found) = all.try_next().await.map_err(|error| refusal(error, words))? {
-            let TcHeader { index, parent, handle, .. } = found.header;
+            let TcHeader { index: of, parent, handle, .. } = found.header;
             // What the kernel put there itself has no handle.
-            if (index, parent) == (port as i32, TcHandle::ROOT) && handle != TcHandle::UNSPEC {
+            if (of, parent) == (index as i32, TcHandle::ROOT) && handle != TcHandle::UNSPEC {
                 return Ok(counters(&found));
             }
         }
@@ -83,8 +94,8 @@ impl Rtnl {
     }
 }
 
-fn root(port: u32) -> TcMessage {
-    let mut message = TcMessage::with_index(port as i32);
+fn root(index: u32) -> TcMessage {
+    let mut message = TcMessage::with_index(index as i32);
     message.header.parent = TcHandle::ROOT;
     message
 }

@@ -113,7 +113,10 @@ impl GiveUp {
 /// nobody holds (`tcp_timer.c`, `retransmits_timed_out`); `max` is [`RTO_MAX`] or `tcp_rto_max_ms`.
 #[must_use]
 pub fn give_up(retries: u32, rto: Duration, max: Duration) -> GiveUp {
-    let limit = model(retries, RTO_MIN, max);
+    give_up_at(model(retries, RTO_MIN, max), rto, max)
+}
+
+fn give_up_at(limit: Duration, rto: Duration, max: Duration) -> GiveUp {
     let (after, most) = first_event_past(limit, rto, max);
     let (_, fewest) = first_event_past(limit.mul_f64(1.0 / LATEST), rto, max);
     GiveUp { limit, after, retransmissions: fewest..=most, rto, max }
@@ -184,6 +187,28 @@ pub fn syn_ack(synack_retries: u32) -> (Vec<Duration>, Duration) {
 #[must_use]
 pub fn nothing_leaves(retries: u32, rto: Duration, max: Duration) -> Duration {
     (0..=retries).map(|probe| step(probe, rto, max)).sum()
+}
+
+/// `TCP_RESOURCE_PROBE_INTERVAL`: when TCP tries again what its own host had no room for, window
+/// and keepalive probes as well as data that could not be sent (`tcp_output.c`, `tcp_send_probe0`;
+/// `tcp_timer.c`, `tcp_keepalive_timer`).
+pub const RESOURCE_PROBE: Duration = ms(500);
+
+/// The end of a connection whose data its own host has no room for, from the write: the first
+/// attempt of the persist timer after a retransmission timeout, then `retries` more in vain
+/// (`tcp_timer.c`, `tcp_probe_timer`).
+#[must_use]
+pub fn no_room(retries: u32, rto: Duration) -> Duration {
+    rto.max(RTO_MIN) + RESOURCE_PROBE * retries
+}
+
+/// A peer that has taken its window back with data in flight, and is silent: retransmissions
+/// become window probes, and the first timeout ends the connection that finds twice the longest
+/// timeout gone, since the first of them as since the last word of the peer's (`tcp_timer.c`,
+/// `tcp_rtx_probe0_timed_out`).
+#[must_use]
+pub fn shrunk_window(rto: Duration, max: Duration) -> GiveUp {
+    give_up_at(2 * max, rto, max)
 }
 
 /// A busy connection under TCP_USER_TIMEOUT, from its first retransmission timeout, or, where the

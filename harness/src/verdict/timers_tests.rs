@@ -174,3 +174,18 @@ fn fin_wait2_has_a_floor_and_a_fold() {
 fn time_wait_was_measured_late() {
     close(TIME_WAIT, 61.67);
 }
+
+#[test]
+fn a_host_without_room_tries_every_half_second() {
+    close(no_room(3, R), 1.73);
+    close(R + user_timeout(ms(3000)), 3.23);
+}
+
+#[test]
+fn a_window_taken_back_ends_after_two_of_the_longest_timeouts() {
+    let end = shrunk_window(R, ms(1000));
+    assert_eq!(end.limit, ms(2000));
+    // Timeouts come 408, 816 and then 1000 ms apart.
+    assert_eq!(end.after, ms(2224));
+    assert_eq!(shrunk_window(R, RTO_MAX).limit, ms(240_000));
+}

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, same, told};
+use crate::{holds, refused, same, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-10" across Ip::BOTH,
@@ -12,6 +12,7 @@ pub fn cases(family: &mut Family) {
         a_lifted_black_hole_lets_retransmissions_through
         a_dropped_black_hole_is_lifted
         a_socket_vanishes_without_a_word
+        a_full_queue_refuses_and_has_room_again
     );
     told!(family, "ZZ-10", two_black_holes_lie_side_by_side);
     family
@@ -66,6 +67,25 @@ async fn a_black_hole_swallows_only_what_it_is_for(scene: Scene, ip: Ip) -> Resu
     let swallowed = hole.swallowed().await?;
     holds("the FIN", !swallowed.is_empty())?;
     holds("and nothing but FINs", swallowed.iter().all(|it| it.flags.contains(Flags::FIN)))
+}
+
+async fn a_full_queue_refuses_and_has_room_again(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let start = lab.wire().mark().await?;
+    let full = lab.full_queue("a").await?;
+    refused(lab.full_queue("a").await, &["host a", "full queue"])?;
+    a.write("waits").ok().await?;
+    b.write("heard all the same").ok().await?;
+    a.read(64).bytes(b"heard all the same").await?;
+    holds("it counts", full.refused().await? >= 1)?;
+    lab.wire().absent(start, data().from("a")).await?;
+    holds("and still does", full.lift().await? >= 1)?;
+    b.read(64).bytes(b"waits").await?;
+    // Dropped, it is lifted as well.
+    let full = lab.full_queue("a").await?;
+    a.write("once more").ok().await?;
+    drop(full);
+    b.read(64).bytes(b"once more").await.map(drop)
 }
 
 async fn a_lifted_black_hole_lets_retransmissions_through(scene: Scene, ip: Ip) -> Result {
