@@ -1,0 +1,117 @@
+//! An acknowledgement that comes while TCP_USER_TIMEOUT has not passed is taken, and one that comes
+//! later is answered with a reset, whether it was data or the FIN that waited for it, and whether
+//! or not a process still holds the socket. Without a user timeout the late one is taken as well.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `retransmits_timed_out`; tcp(7); RFC 9293
+//! 3.10.7.1 (a segment for a connection that is no more).
+
+use lastack::prelude::*;
+
+const TIMEOUT: Duration = Duration::from_millis(1000);
+
+pub fn cases(family: &mut Family) {
+    let source = "tcp_timer.c tcp_write_timeout, retransmits_timed_out; RFC 9293 3.10.7.1";
+    let matrix = |timeout: Duration| {
+        [
+            ("data", (Ip::V4, Waits::Data, timeout)),
+            ("data_over_ipv6", (Ip::V6, Waits::Data, timeout)),
+            ("fin", (Ip::V4, Waits::Fin, timeout)),
+            ("fin_over_ipv6", (Ip::V6, Waits::Fin, timeout)),
+            ("fin_of_a_closed_socket", (Ip::V4, Waits::Orphan, timeout)),
+            ("fin_of_a_closed_socket_over_ipv6", (Ip::V6, Waits::Orphan, timeout)),
+        ]
+    };
+    family
+        .case("acknowledgement_within_the_user_timeout_is_taken")
+        .covers(["UT-09"])
+        .source(source)
+        .waits(Duration::from_secs(2))
+        .across(matrix(TIMEOUT), within);
+    family
+        .case("acknowledgement_after_the_user_timeout_is_answered_with_a_reset")
+        .covers(["UT-09"])
+        .source(source)
+        .waits(Duration::from_secs(2))
+        .across(matrix(TIMEOUT), after);
+    family
+        .case("acknowledgement_as_late_without_a_user_timeout_is_taken")
+        .covers(["UT-09"])
+        .source(source)
+        .waits(Duration::from_secs(2))
+        .across(matrix(Duration::ZERO), within);
+}
+
+/// What waits for its acknowledgement.
+#[derive(Clone, Copy, PartialEq)]
+enum Waits {
+    Data,
+    Fin,
+    /// The FIN of a socket that nobody holds any more.
+    Orphan,
+}
+
+impl Waits {
+    /// Has `a` send it.
+    async fn send(self, a: &End) -> Result {
+        match self {
+            Self::Data => a.write("x").ok().await.map(drop),
+            Self::Fin => a.shut_wr().ok().await,
+            Self::Orphan => a.close().ok().await,
+        }
+    }
+
+    fn sent(self) -> Pattern {
+        if self == Self::Data { data().from("a") } else { fin().from("a") }
+    }
+
+    /// What the first timeout sent, after the segment itself and its tail loss probe.
+    async fn first_timeout(self, wire: &Wire) -> Result<Segment> {
+        let again = self.sent().retransmitted(true);
+        let copies = [self.sent(), again.clone(), again];
+        Ok(wire.in_order(Wire::start(), copies, TIMEOUT).await?.remove(2))
+    }
+}
+
+async fn within(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+
+    // b hears nothing; who answers in its name answers when it is time.
+    let _deaf = lab.black_hole().from("a").open().await?;
+    waits.send(&a).await?;
+    let first = waits.first_timeout(wire).await?;
+    if timeout.is_zero() {
+        let late = move |it: &Segment| it.at().since(first.at()) > TIMEOUT;
+        let again = waits.sent().that("when a user timeout would be over", late);
+        wire.expect(again).within(3 * TIMEOUT).await?;
+    }
+    let taken = lab.impersonate(&b)?.pure_ack().ack(2).send().await?;
+
+    match waits {
+        Waits::Data => drop(a.kernel().is_acknowledged().await?),
+        Waits::Fin | Waits::Orphan => drop(a.kernel().reaches(State::FinWait2).await?),
+    }
+    wire.absent(&taken, any().from("a")).await?;
+    wire.absent(Wire::start(), rst()).await
+}
+
+async fn after(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+    let wire = lab.wire();
+    a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+
+    let _deaf = lab.black_hole().from("a").open().await?;
+    waits.send(&a).await?;
+    let gone = a.kernel().is_gone().await?;
+    let first = waits.first_timeout(wire).await?;
+    Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT")
+        .judge("the end after the first timeout", gone.first.since(first.at()))?;
+    wire.absent(Wire::start(), rst()).await?;
+
+    let late = lab.impersonate(&b)?.pure_ack().ack(2).send().await?;
+    wire.expect(rst().from("a").seq(2)).after(&late).await?;
+    if waits != Waits::Orphan {
+        a.get(option::ERROR).await?.is(&(Errno::ETIMEDOUT as i32))?;
+    }
+    b.kernel().is(State::Established).map(drop)
+}

@@ -1,0 +1,106 @@
+//! A peer that takes its window back, with data in flight, turns retransmissions into window
+//! probes. While it answers them the connection lives, however small tcp_retries2 is; once it falls
+//! silent twice the longest retransmission timeout ends it. TCP_USER_TIMEOUT asks for no answers:
+//! it ends what makes no progress.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_retransmit_timer` ("receiver dastardly shrinks window"),
+//! `tcp_rtx_probe0_timed_out`; RFC 9293 3.8.6 (shrinking is discouraged, and must be survived).
+
+use lastack::prelude::*;
+
+const RETRIES2: &str = "net.ipv4.tcp_retries2";
+const CAP: &str = "net.ipv4.tcp_rto_max_ms";
+/// The least that the kernel takes.
+const LONGEST: Duration = Duration::from_secs(1);
+
+pub fn cases(family: &mut Family) {
+    let source = "tcp_timer.c tcp_retransmit_timer, tcp_rtx_probe0_timed_out; RFC 9293 3.8.6";
+    family
+        .case("window_taken_back_by_a_peer_that_answers_ends_nothing")
+        .covers(["ZW-09"])
+        .source(source)
+        .needs([Need::Sysctl(CAP)])
+        .waits(Duration::from_secs(5))
+        .across(Ip::BOTH, answering);
+    family
+        .case("window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts")
+        .covers(["ZW-09"])
+        .source(source)
+        .needs([Need::Sysctl(CAP)])
+        .waits(Duration::from_secs(4))
+        .across(Ip::BOTH, silent);
+    family
+        .case("window_taken_back_by_a_peer_that_answers_ends_after_the_user_timeout")
+        .covers(["ZW-09"])
+        .source(source)
+        .needs([Need::Sysctl(CAP)])
+        .waits(Duration::from_secs(3))
+        .across(Ip::BOTH, impatient);
+}
+
+/// `a`, which would give up after one retransmission were its peer's window open.
+fn impatient_sender(scene: &Scene, ip: Ip) -> lastack::PairBuilder {
+    scene.pair().ip(ip).sysctl("a", RETRIES2, 1).sysctl("a", CAP, LONGEST.as_millis())
+}
+
+async fn answering(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = impatient_sender(&scene, ip).connect().await?;
+    let wire = lab.wire();
+    let impostor = lab.impersonate(&b)?;
+    let deaf = lab.black_hole().from("a").open().await?;
+    let first = a.write("in flight").await?;
+    let mut answered = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
+
+    // Three of the longest timeouts, where two of them without an answer would be the end.
+    let enough = 3 * LONGEST;
+    while answered.at().since(first.ended()) < enough {
+        let again = data().from("a").seq(1).retransmitted(true);
+        wire.expect(again).after(&answered).within(2 * LONGEST).await?;
+        answered = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
+    }
+    a.kernel().is(State::Established)?;
+
+    // The window of b itself was open all the time.
+    deaf.lift().await?;
+    b.read(100).bytes(b"in flight").await?;
+    a.kernel().is_acknowledged().await?;
+    wire.absent(Wire::start(), ending()).await
+}
+
+async fn silent(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, b, .. } = impatient_sender(&scene, ip).connect().await?;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+    let _deaf = lab.black_hole().from("a").open().await?;
+    a.write("in flight").ok().await?;
+    lab.impersonate(&b)?.pure_ack().seq(1).ack(1).window(0).send().await?;
+
+    let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
+    let retries = wire.retries_of(&wire.expect(data().from("a")).await?).await?;
+    timers::shrunk_window(rto, LONGEST).judge(&retries, told.ended())?;
+    wire.absent(Wire::start(), ending()).await?;
+    b.kernel().is(State::Established).map(drop)
+}
+
+async fn impatient(scene: Scene, ip: Ip) -> Result {
+    const TIMEOUT: Duration = Duration::from_millis(700);
+    let Pair { lab, a, b, .. } = impatient_sender(&scene, ip).connect().await?;
+    let wire = lab.wire();
+    let impostor = lab.impersonate(&b)?;
+    a.set(option::USER_TIMEOUT, TIMEOUT.as_millis() as i32).ok().await?;
+    let read = a.read(100).start().await?.blocked().await?;
+    let _deaf = lab.black_hole().from("a").open().await?;
+    a.write("in flight").on("writer").ok().await?;
+    let mut said = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
+    // The tail loss probe, and the first timeout.
+    for _ in 0..2 {
+        let again = data().from("a").retransmitted(true);
+        wire.expect(again).after(&said).within(LONGEST).await?;
+        said = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
+    }
+
+    let told = read.done().await?.errno(Errno::ETIMEDOUT)?;
+    let first = wire.first_timeout("a", Wire::start()).await?;
+    Window::timer(timers::user_timeout(TIMEOUT), "TCP_USER_TIMEOUT")
+        .judge("the end after the first timeout", told.ended().since(first.at()))?;
+    b.kernel().is(State::Established).map(drop)
+}
