@@ -8,10 +8,7 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{
-    Host, HostKind, Ip, LabBuilder, Neighbours, Patch, Router,
-    builder::{answers_to, carries},
-};
+use super::{Host, HostKind, Ip, LabBuilder, Neighbours, Patch, Router, answers_to, carries};
 use crate::{
     error::{Error, Result},
     fault::{

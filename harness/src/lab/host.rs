@@ -10,10 +10,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{
-    builder::{HostKind, Ip},
-    kernel::snapshot,
-};
+use super::{HostKind, Ip, kernel::snapshot};
 use crate::{
     error::{Attempt, Error, Result},
     guest::Guest,

@@ -11,7 +11,7 @@ use std::{
 
 use futures::{future::try_join_all, try_join};
 
-use super::{Host, Port, builder::Ip};
+use super::{Host, Ip, Port};
 use crate::{
     error::{Error, Result},
     sys::{
