@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-09",
@@ -40,7 +40,7 @@ async fn each_way_to_write_writes(scene: Scene) -> Result {
         }
         all.extend(part);
     }
-    same("all", String::from_utf8_lossy(&all).as_ref(), "write send writev sendfile")
+    same("all", "write send writev sendfile", String::from_utf8_lossy(&all).as_ref())
 }
 
 async fn each_way_to_read_reads(scene: Scene) -> Result {
@@ -78,7 +78,7 @@ async fn a_megabyte_stays_whole(scene: Scene) -> Result {
     a.write_pattern_from(1 << 19, 1 << 19).await?.is(&(1 << 19))?;
     a.close().ok().await?;
     let drained = reading.done().await?.ok()?;
-    same("what came", (drained.bytes, drained.intact, drained.error), (1 << 20, true, None))?;
+    same("what came", (1 << 20, true, None), (drained.bytes, drained.intact, drained.error))?;
 
     // And one that does not is told.
     let Pair { a, b, .. } = scene.pair().connect().await?;
@@ -86,7 +86,7 @@ async fn a_megabyte_stays_whole(scene: Scene) -> Result {
     a.write_pattern_from(101, 100).ok().await?;
     a.close().ok().await?;
     let drained = b.read_to_end().ok().await?;
-    same("what came", (drained.bytes, drained.intact), (200, false))
+    same("what came", (200, false), (drained.bytes, drained.intact))
 }
 
 async fn outcomes_say_when(scene: Scene) -> Result {
@@ -129,7 +129,7 @@ async fn a_read_larger_than_a_message_is_cut(scene: Scene) -> Result {
         .until("plenty", |it| it.as_ref().is_some_and(|it| plenty(it.receive_queue)), AMPLE)
         .await?;
     let got = b.read(u32::MAX).ok().await?;
-    same("what one read brings at most", got.len(), 64 * 1024)
+    same("what one read brings at most", 64 * 1024, got.len())
 }
 
 async fn a_call_on_a_busy_thread_is_refused_unless_queued(scene: Scene) -> Result {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use lastack::prelude::*;
 
-use crate::{refused, same, told};
+use crate::{refused, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-04" across Ip::BOTH,
@@ -41,7 +41,7 @@ async fn sockets_of_the_standard_library_are_the_hosts(scene: Scene, ip: Ip) -> 
     let client = a.run(move || TcpStream::connect(address)?.write_all(b"from std"));
     client.await?.map_err(io)?;
     let heard = server.done().await?.map_err(io)?;
-    same("what b heard, and from whom", heard, ("from std".to_owned(), a.ip(ip)))?;
+    same("what b heard, and from whom", ("from std".to_owned(), a.ip(ip)), heard)?;
     lab.wire().expect(fin().from("a")).await.map(drop)
 }
 
@@ -65,7 +65,7 @@ async fn sockets_of_tokio_are_the_hosts(scene: Scene, ip: Ip) -> Result {
     });
     let local = client.await?.map_err(io)?;
     let seen = server.done().await?.map_err(io)?;
-    same("addresses of the client", [local.ip(), seen], [a.ip(ip); 2])
+    same("addresses of the client", [a.ip(ip); 2], [local.ip(), seen])
 }
 
 async fn a_panic_in_a_closure_is_told(scene: Scene) -> Result {
@@ -79,9 +79,9 @@ async fn a_programs_output_and_status_are_kept(scene: Scene) -> Result {
     let mut shell = Command::new("sh");
     shell.args(["-c", "echo to stdout; echo to stderr >&2; exit 3"]);
     let program = lab.host("a")?.spawn(shell)?;
-    same("status", program.wait().await?.code(), Some(3))?;
-    same("stdout", program.output()?.as_str(), "to stdout\n")?;
-    same("stderr", program.errors()?.as_str(), "to stderr\n")
+    same("status", Some(3), program.wait().await?.code())?;
+    same("stdout", "to stdout\n", program.output()?.as_str())?;
+    same("stderr", "to stderr\n", program.errors()?.as_str())
 }
 
 async fn a_killed_program_is_told_by_its_signal(scene: Scene) -> Result {
@@ -90,7 +90,7 @@ async fn a_killed_program_is_told_by_its_signal(scene: Scene) -> Result {
     sleep.arg("1000");
     let program = lab.host("a")?.spawn(sleep)?;
     program.signal(Signal::SIGTERM)?;
-    same("status", program.wait().await?.signal(), Some(Signal::SIGTERM as i32))?;
+    same("status", Some(Signal::SIGTERM as i32), program.wait().await?.signal())?;
     refused(program.signal(Signal::SIGTERM), &["send SIGTERM to sleep"])
 }
 
@@ -119,7 +119,7 @@ async fn a_program_sees_its_host_and_no_other(scene: Scene) -> Result {
             .collect();
         let expected: Vec<_> =
             lab.hosts().iter().map(|other| other.name() == host.name()).collect();
-        same(&format!("whose addresses are local on {}", host.name()), own, expected)?;
+        same(&format!("whose addresses are local on {}", host.name()), expected, own)?;
     }
     Ok(())
 }

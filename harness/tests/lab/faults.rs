@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-10" across Ip::BOTH,
@@ -52,7 +52,7 @@ async fn a_black_hole_swallows_one_way(scene: Scene, ip: Ip) -> Result {
     lab.wire().expect(data().from("b").arrived(true)).await?;
     // What a answers is lost, whatever it is.
     lab.wire().expect(any().from("a").ack(13).arrived(false)).await?;
-    same("from whom", hole.swallowed().await?.iter().all(|segment| segment.from == "a"), true)
+    same("from whom", true, hole.swallowed().await?.iter().all(|segment| segment.from == "a"))
 }
 
 async fn a_black_hole_swallows_only_what_it_is_for(scene: Scene, ip: Ip) -> Result {
@@ -152,7 +152,7 @@ async fn a_socket_vanishes_without_a_word(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let before = lab.wire().mark().await?;
     a.vanish().ok().await?;
-    same("a's socket", a.kernel().now()?.is_none(), true)?;
+    same("a's socket", true, a.kernel().now()?.is_none())?;
     lab.wire().absent(before, any()).await?;
     b.kernel().is(State::Established).map(drop)
 }

@@ -3,7 +3,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, same};
+use crate::holds;
 
 type Kill = fn(&Lab, &str) -> Death;
 
@@ -42,7 +42,7 @@ pub fn cases(family: &mut Family) {
                 // the data and what is sent again.
                 let silent = direct && dark;
                 holds("it tried", silent || simulated.segments.len() > 2)?;
-                same("what the survivor saw", real, simulated)
+                same("what the survivor saw", simulated, real)
             });
     }
 }

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same};
+use crate::{holds, refused};
 
 pub fn cases(family: &mut Family) {
     macro_rules! on_guests {
@@ -70,15 +70,15 @@ async fn a_guest_answers_for_its_kernel(scene: Scene) -> Result {
     let knob = "net.ipv4.tcp_retries2";
     let Pair { a, b, .. } = scene.pair().guest("b").sysctl("b", knob, 7).connect().await?;
     let host = b.host();
-    same("a knob set by the lab", host.sysctl(knob)?.as_str(), "7")?;
+    same("a knob set by the lab", "7", host.sysctl(knob)?.as_str())?;
     host.set_sysctl(knob, "8")?;
-    same("a knob set by the case", host.sysctl(knob)?.as_str(), "8")?;
-    same("the machine's own", a.host().sysctl(knob)?.as_str(), "15")?;
+    same("a knob set by the case", "8", host.sysctl(knob)?.as_str())?;
+    same("the machine's own", "15", a.host().sysctl(knob)?.as_str())?;
     refused(host.sysctl("net.no.such"), &["net.no.such", "no such sysctl"])?;
     refused(host.sysctl("kernel.panic"), &["unknown sysctl"])?;
     holds("a counter", host.counter("TCPOrigDataSent")? < 100)?;
-    same("its sockets", host.sockets()?.len(), 2)?;
-    same("its connection", b.kernel().is(State::Established)?.remote, b.remote_address())
+    same("its sockets", 2, host.sockets()?.len())?;
+    same("its connection", b.remote_address(), b.kernel().is(State::Established)?.remote)
 }
 
 async fn a_guest_on_a_direct_cable_is_seen_at_both_ends(scene: Scene) -> Result {
@@ -98,7 +98,7 @@ async fn a_guest_panics_and_boots_anew(scene: Scene) -> Result {
     refused(b.process.wait().await, &["whole machine has died"])?;
     refused(b.host().sockets(), &["b has panicked"])?;
     outage.boot().await?;
-    same("what it remembers", b.host().sockets()?.len(), 0)?;
+    same("what it remembers", 0, b.host().sockets()?.len())?;
     a.write("anyone?").ok().await?;
     a.read(1).errno(Errno::ECONNRESET).await.map(drop)
 }

@@ -4,7 +4,7 @@
 use lastack::prelude::*;
 use tokio::time::Instant;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -67,11 +67,11 @@ async fn a_missing_netem_is_told(scene: Scene) -> Result {
     let there = Need::Netem.check().is_ok();
     match lab.impair(Netem::new().delay(MS)).that_may_miss().turn_on().await {
         Ok(on) => {
-            same("netem is there", there, true)?;
+            same("netem is there", true, there)?;
             on.lift().await.map(drop)
         }
         error => {
-            same("netem is there", there, false)?;
+            same("netem is there", false, there)?;
             refused(error, &["impair what goes to host a", "sch_netem"])?;
             // Nothing is left behind: the path is still free to be impaired.
             refused(lab.impair(Netem::new().delay(MS)).turn_on().await, &["sch_netem"])
@@ -90,7 +90,7 @@ async fn a_port_s_counters_are_read(scene: Scene) -> Result {
     b.read(64).bytes(b"counted").await?;
     let counted = rtnl.counted(port).await?;
     holds("frames and bytes", counted.passed >= 1 && counted.bytes > 7)?;
-    same("lost", counted.lost, 0)?;
+    same("lost", 0, counted.lost)?;
     rtnl.delete_root(port).await?;
     refused(rtnl.counted(port).await, &["no root qdisc"])
 }
@@ -108,7 +108,7 @@ async fn a_delay_holds_back_one_way(scene: Scene, ip: Ip) -> Result {
     let took = back.arrived.map_or(Duration::MAX, |arrived| arrived.since(back.at()));
     holds("the way back is quick", took < 100 * MS)?;
     // A segment that is held back is not one that is lost.
-    same("lost", lab.wire().count(Wire::start(), data().arrived(false)).await?, 0)?;
+    same("lost", 0, lab.wire().count(Wire::start(), data().arrived(false)).await?)?;
     holds("it counts", slow.lift().await?.passed >= 1)
 }
 
@@ -119,7 +119,7 @@ async fn a_total_loss_swallows_everything(scene: Scene, ip: Ip) -> Result {
     lab.wire().expect(data().from("a").arrived(false)).await?;
     holds("seen on the wire", !dead.hit().await?.is_empty())?;
     let counted = dead.lift().await?;
-    same("through", counted.passed, 0)?;
+    same("through", 0, counted.passed)?;
     holds("the kernel's own count", counted.lost >= 1)?;
     b.read(64).bytes(b"lost").await.map(drop)
 }
@@ -247,5 +247,5 @@ async fn the_same_seed_loses_the_same(scene: Scene) -> Result {
         let first = lab.wire().in_order(start, vec![data().from("a"); 8], Duration::from_secs(1));
         runs.push(first.await?.iter().map(|it| it.arrived.is_some()).collect::<Vec<_>>());
     }
-    same("losses of two runs", runs[0].clone(), runs[1].clone())
+    same("losses of two runs", runs[1].clone(), runs[0].clone())
 }

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-12" across Ip::BOTH,
@@ -23,11 +23,11 @@ async fn forged_data_is_read(scene: Scene, ip: Ip) -> Result {
     let seen = impostor.data("false").send().await?;
     b.read(9).bytes(b"false").await?;
     holds("made in the middle", seen.from_middle())?;
-    same("where", (seen.seq, seen.ack, seen.payload), (5, 1, 5))?;
+    same("where", (5, 1, 5), (seen.seq, seen.ack, seen.payload))?;
     holds("with time stamps", seen.options.timestamps.is_some())?;
     lab.wire().expect(pure_ack().from("b").ack(10)).after(&seen).await?;
-    same("sent", impostor.sent(), 1)?;
-    same("bad checksums", b.host().counter("InCsumErrors")?, 0)
+    same("sent", 1, impostor.sent())?;
+    same("bad checksums", 0, b.host().counter("InCsumErrors")?)
 }
 
 async fn a_forged_reset_is_believed(scene: Scene, ip: Ip) -> Result {
@@ -42,7 +42,7 @@ async fn a_forged_syn_opens_no_second_connection(scene: Scene, ip: Ip) -> Result
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let forged = lab.impersonate(&a)?.syn().seq(1).send().await?;
     let answer = lab.wire().expect(pure_ack().from("b").ack(1)).after(&forged).await?;
-    same("connections", (forged.connection, answer.connection), (0, 0))?;
+    same("connections", (0, 0), (forged.connection, answer.connection))?;
     b.kernel().is(State::Established).map(drop)
 }
 
@@ -51,7 +51,7 @@ async fn a_stranger_may_be_invented(scene: Scene, ip: Ip) -> Result {
     let (from, to) = (lab.host("a")?.address(ip, 4000), lab.host("b")?.address(ip, PORT));
     let forged = lab.impersonate_towards(from, to)?.syn().send().await?;
     let refusal = lab.wire().expect(rst().from("b").ack(1)).after(&forged).await?;
-    same("connection", refusal.connection, forged.connection)
+    same("connection", forged.connection, refusal.connection)
 }
 
 async fn an_impossible_impostor_is_refused(scene: Scene, ip: Ip) -> Result {

@@ -3,7 +3,7 @@
 use lastack::prelude::*;
 use lastack::sys::packet::Tap;
 
-use crate::{holds, same, told};
+use crate::{holds, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-01" across Ip::BOTH,
@@ -67,7 +67,7 @@ async fn three_hosts_talk_and_hear_only_what_is_theirs(scene: Scene, ip: Ip) -> 
         // What a host sends to a group, such as a report of its own groups, is for all.
         let mut foreign = 0;
         tap.drain(|frame| foreign += usize::from(frame.bytes[0] & 1 == 0))?;
-        same(&format!("frames at {} for others", other.name()), foreign, 0)?;
+        same(&format!("frames at {} for others", other.name()), 0, foreign)?;
     }
     Ok(())
 }
@@ -76,17 +76,17 @@ async fn permanent_neighbours_are_never_asked_for(scene: Scene, ip: Ip) -> Resul
     let pair = scene.pair().ip(ip).connect().await?;
     talk(&pair).await?;
     pair.wire().settle().await?;
-    same("questions on the wire", questions(&pair), Vec::new())
+    same("questions on the wire", Vec::new(), questions(&pair))
 }
 
 async fn learned_neighbours_are_asked_for_and_learned(scene: Scene, ip: Ip) -> Result {
     let lab = scene.lab().neighbours(Neighbours::Learned).build().await?;
     let (a, b) = (lab.host("a")?, lab.host("b")?);
-    same("a's neighbour before", a.rtnl()?.neighbour(b.ip(ip)).await?, None)?;
+    same("a's neighbour before", None, a.rtnl()?.neighbour(b.ip(ip)).await?)?;
     let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned).connect().await?;
     let (a, b) = (pair.a.host(), pair.b.host());
-    same("a's neighbour", a.rtnl()?.neighbour(b.ip(ip)).await?, Some(b.mac().to_vec()))?;
-    same("b's neighbour", b.rtnl()?.neighbour(a.ip(ip)).await?, Some(a.mac().to_vec()))?;
+    same("a's neighbour", Some(b.mac().to_vec()), a.rtnl()?.neighbour(b.ip(ip)).await?)?;
+    same("b's neighbour", Some(a.mac().to_vec()), b.rtnl()?.neighbour(a.ip(ip)).await?)?;
     pair.wire().settle().await?;
     holds("somebody asked", !questions(&pair).is_empty())?;
     talk(&pair).await
@@ -111,16 +111,16 @@ async fn no_frame_is_larger_than_the_mtu(scene: Scene, ip: Ip) -> Result {
         near.write_pattern(BULK).await?.is(&(BULK as usize))?;
         near.close().ok().await?;
         let drained = reading.done().await?.ok()?;
-        same("what arrived", (drained.bytes, drained.intact), (u64::from(BULK), true))?;
+        same("what arrived", (u64::from(BULK), true), (drained.bytes, drained.intact))?;
 
         lab.wire().settle().await?;
         let segments = lab.wire().segments();
         // Time stamps take 12 bytes of every segment's header.
         let headers = if ip == Ip::V4 { 20 } else { 40 } + 20 + 12;
         let largest = segments.iter().map(|segment| segment.payload).max().unwrap_or(0);
-        same("the largest segment", largest, mtu - headers)?;
+        same("the largest segment", mtu - headers, largest)?;
         let first = segments.iter().filter(|segment| !segment.retransmission);
-        same("data on the wire", first.map(|segment| segment.payload).sum(), BULK)?;
+        same("data on the wire", BULK, first.map(|segment| segment.payload).sum())?;
         lab.take_down();
     }
     Ok(())
@@ -139,7 +139,7 @@ async fn a_lab_is_gone_when_taken_down_and_another_can_follow(scene: Scene) -> R
             matches!(end, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
         )?;
         for host in pair.lab.hosts() {
-            same("its sockets", host.sockets()?.len(), 0)?;
+            same("its sockets", 0, host.sockets()?.len())?;
         }
     }
     Ok(())

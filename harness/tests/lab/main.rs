@@ -65,15 +65,7 @@ fn refused<T>(result: lastack::Result<T>, parts: &[&str]) -> lastack::Result {
     }
 }
 
-/// Expects two things to be the same.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> lastack::Result {
-    if seen == expected {
-        return Ok(());
-    }
-    Err(lastack::Error::mismatch(what, format!("{expected:?}"), format!("{seen:?}")))
-}
-
 /// Expects something to hold.
 fn holds(what: &str, truth: bool) -> lastack::Result {
-    same(what, truth, true)
+    lastack::verdict::same(what, true, truth)
 }

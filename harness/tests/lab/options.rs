@@ -3,7 +3,7 @@
 use lastack::prelude::*;
 use lastack::process::option::{OptionValue, SocketOption};
 
-use crate::{holds, same, told};
+use crate::{holds, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-08",
@@ -72,17 +72,17 @@ async fn what_can_only_be_read_is_read(scene: Scene) -> Result {
     let Pair { a, b, listener, .. } = scene.pair().connect().await?;
     a.get(option::ERROR).await?.is(&0)?;
     a.get(option::QUICKACK).ok().await?;
-    same("the segment size", a.get(option::MAXSEG).ok().await?, 1448)?;
+    same("the segment size", 1448, a.get(option::MAXSEG).ok().await?)?;
     let info = a.info().ok().await?;
-    same("its state", info.state(), Some(State::Established))?;
-    same("its segment size", info.snd_mss(), 1448)?;
+    same("its state", Some(State::Established), info.state())?;
+    same("its segment size", 1448, info.snd_mss())?;
     holds("its timeout", info.rto() >= timers::RTO_MIN)?;
-    same("a listener's state", listener.info().ok().await?.state(), Some(State::Listen))?;
+    same("a listener's state", Some(State::Listen), listener.info().ok().await?.state())?;
     a.set(option::ERROR, 0).errno(Errno::ENOPROTOOPT).await?;
     same(
         "names",
-        (a.peer().ok().await?, b.local().ok().await?),
         (b.local_address(), a.remote_address()),
+        (a.peer().ok().await?, b.local().ok().await?),
     )
 }
 
@@ -92,7 +92,7 @@ async fn an_option_of_ones_own_is_one_line(scene: Scene) -> Result {
     let Pair { a, .. } = scene.pair().connect().await?;
     a.set(NOTSENT_LOWAT, 16_384).ok().await?;
     a.get(NOTSENT_LOWAT).await?.is(&16_384)?;
-    same("its size", <i32 as OptionValue>::ROOM, 4)
+    same("its size", 4, <i32 as OptionValue>::ROOM)
 }
 
 async fn a_value_out_of_range_is_an_errno(scene: Scene) -> Result {

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-05",
@@ -30,19 +30,19 @@ async fn every_end_is_told_by_its_status(scene: Scene) -> Result {
         WaitStatus::Signaled(_, signal, _) => Err(signal),
         other => panic!("{other:?} is no end"),
     };
-    same("exit(0)", ends(host.process().await?.exit(0).await?), Ok(0))?;
-    same("exit(7)", ends(host.process().await?.exit(7).await?), Ok(7))?;
-    same("abort()", ends(host.process().await?.abort().await?), Err(Signal::SIGABRT))?;
-    same("a crash", ends(host.process().await?.crash().await?), Err(Signal::SIGSEGV))?;
-    same("a panic", ends(host.process().await?.panic().await?), Ok(101))?;
+    same("exit(0)", Ok(0), ends(host.process().await?.exit(0).await?))?;
+    same("exit(7)", Ok(7), ends(host.process().await?.exit(7).await?))?;
+    same("abort()", Err(Signal::SIGABRT), ends(host.process().await?.abort().await?))?;
+    same("a crash", Err(Signal::SIGSEGV), ends(host.process().await?.crash().await?))?;
+    same("a panic", Ok(101), ends(host.process().await?.panic().await?))?;
     for signal in
         [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT, Signal::SIGSEGV, Signal::SIGBUS]
     {
         let process = host.process().await?;
         process.signal(signal)?;
-        same("a signal", ends(process.wait().await?), Err(signal))?;
+        same("a signal", Err(signal), ends(process.wait().await?))?;
         // The status can be asked for again, and a signal no longer sent.
-        same("a signal, again", ends(process.wait().await?), Err(signal))?;
+        same("a signal, again", Err(signal), ends(process.wait().await?))?;
         refused(process.signal(signal), &["a/process"])?;
     }
     Ok(())
@@ -139,7 +139,7 @@ async fn a_fresh_agent_in_the_same_process_goes_on(scene: Scene) -> Result {
     a.cloexec(false).ok().await?;
     let pid = a.process.pid();
     a.process.exec_again().await?;
-    same("its pid", a.process.pid(), pid)?;
+    same("its pid", pid, a.process.pid())?;
     a.write("after exec").ok().await?;
     b.read(64).bytes(b"after exec").await?;
     a.cloexec(true).ok().await?;

@@ -64,7 +64,7 @@ async fn a_full_window_is_not_writable(scene: Scene) -> Result {
     }
     a.select(MOMENT).await?.is(&(false, false, false))?;
     let drained = b.read_until(written).ok().await?;
-    crate::same("what was written", (drained.bytes, drained.intact), (written, true))?;
+    same("what was written", (written, true), (drained.bytes, drained.intact))?;
     a.poll(Events::OUT, None).await?.is(&Events::OUT)?;
     Ok(())
 }

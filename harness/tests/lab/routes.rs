@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, same, told};
+use crate::{holds, told};
 
 pub fn cases(family: &mut Family) {
     let ways = [
@@ -44,7 +44,7 @@ async fn a_misdirected_segment_is_taken_in_by_nobody(scene: Scene, ip: Ip) -> Re
     a.write("stray").ok().await?;
     lab.wire().expect(data().from("a")).await?;
     lab.wire().expect(data().from("a").retransmitted(true)).await?;
-    same("unread at b", b.kernel().is(State::Established)?.receive_queue, 0)?;
+    same("unread at b", 0, b.kernel().is(State::Established)?.receive_queue)?;
     wrong.lift().await?;
     b.read(64).bytes(b"stray").await.map(drop)
 }
@@ -62,7 +62,7 @@ async fn nobody_answers_who_is_where(scene: Scene, ip: Ip) -> Result {
     holds("it counts", silence.lift().await? >= 1)?;
     // The next question is answered.
     connect.done().await?.errno(Errno::ECONNREFUSED)?;
-    same("a's neighbour", a.rtnl()?.neighbour(b.ip(ip)).await?, Some(b.mac().to_vec()))
+    same("a's neighbour", Some(b.mac().to_vec()), a.rtnl()?.neighbour(b.ip(ip)).await?)
 }
 
 async fn a_host_in_doubt_asks(scene: Scene, ip: Ip) -> Result {

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same};
+use crate::{holds, refused};
 
 pub fn cases(family: &mut Family) {
     macro_rules! ruled {
@@ -38,7 +38,7 @@ async fn the_first_is_dropped_and_no_other(scene: Scene, ip: Ip) -> Result {
     b.read(9).bytes(b"lost").await?;
     lab.wire().expect(data().from("a").arrived(false)).await?;
     lab.wire().expect(data().from("a").retransmitted(true).arrived(true)).await?;
-    same("hits", rules.lift().await?, vec![1])
+    same("hits", vec![1], rules.lift().await?)
 }
 
 async fn the_nth_is_dropped_and_no_other(scene: Scene, ip: Ip) -> Result {
@@ -52,7 +52,7 @@ async fn the_nth_is_dropped_and_no_other(scene: Scene, ip: Ip) -> Result {
     lab.wire().expect(data().from("a").seq(1).arrived(true)).await?;
     lab.wire().expect(data().from("a").seq(4).arrived(false)).await?;
     lab.wire().expect(data().from("a").seq(7).retransmitted(false).arrived(true)).await?;
-    same("hits", rules.lift().await?, vec![1])
+    same("hits", vec![1], rules.lift().await?)
 }
 
 async fn data_and_empty_segments_are_told_apart(scene: Scene, ip: Ip) -> Result {
@@ -82,7 +82,7 @@ async fn sequence_numbers_are_counted_from_the_syn(scene: Scene, ip: Ip) -> Resu
     }
     lab.wire().expect(data().from("a").seq(4).arrived(false)).await?;
     same("swallowed", 1, lab.wire().count(Wire::start(), data().arrived(false)).await?)?;
-    same("hits", rules.counts()?, vec![1])
+    same("hits", vec![1], rules.counts()?)
 }
 
 async fn each_rule_counts_for_itself(scene: Scene, ip: Ip) -> Result {
@@ -90,13 +90,13 @@ async fn each_rule_counts_for_itself(scene: Scene, ip: Ip) -> Result {
     let fins = packets().from("b").flags(Flags::FIN).first(1).are_dropped();
     let data = packets().from("a").carrying_data().are_reset();
     let rules = lab.rules([fins, data]).turn_on().await?;
-    same("before", rules.counts()?, vec![0, 0])?;
+    same("before", vec![0, 0], rules.counts()?)?;
     b.close().ok().await?;
     a.read(1).eof().await?;
-    same("after the FIN", rules.counts()?, vec![1, 0])?;
+    same("after the FIN", vec![1, 0], rules.counts()?)?;
     a.write("refused").ok().await?;
     a.kernel().is_gone().await?;
-    same("at last", rules.lift().await?, vec![1, 1])?;
+    same("at last", vec![1, 1], rules.lift().await?)?;
     lab.wire().expect(rst().from_middle().to("a")).await.map(drop)
 }
 
@@ -148,7 +148,7 @@ async fn rules_and_a_black_hole_stand_side_by_side(scene: Scene, ip: Ip) -> Resu
     holds("the hole swallowed", hole.lift().await? >= 1)?;
     b.read(9).bytes(b"lost").await?;
     b.read(9).eof().await?;
-    same("the rule hit", rules.lift().await?, vec![1])?;
+    same("the rule hit", vec![1], rules.lift().await?)?;
     // Both again, the other way about: the port is still wired by rules.
     let hole = lab.black_hole().from("a").open().await?;
     b.write("heard").ok().await?;
@@ -164,10 +164,10 @@ async fn rules_lie_over_each_other(scene: Scene, ip: Ip) -> Result {
     let second = lab.rules([second]).turn_on().await?;
     a.write("1").ok().await?;
     b.read(9).bytes(b"1").await?;
-    same("the first", first.lift().await?, vec![1])?;
+    same("the first", vec![1], first.lift().await?)?;
     a.write("22").ok().await?;
     b.read(9).bytes(b"22").await?;
-    same("the second", second.lift().await?, vec![1])
+    same("the second", vec![1], second.lift().await?)
 }
 
 async fn three_hosts_are_still_joined(scene: Scene, ip: Ip) -> Result {
@@ -183,7 +183,7 @@ async fn three_hosts_are_still_joined(scene: Scene, ip: Ip) -> Result {
         listener.accept().ok().await?;
     }
     lab.wire().expect(syn().from("a").port(PORT).arrived(false)).await?;
-    same("hits", rules.lift().await?, vec![1])
+    same("hits", vec![1], rules.lift().await?)
 }
 
 async fn what_cannot_match_is_refused(scene: Scene, ip: Ip) -> Result {
@@ -207,5 +207,5 @@ async fn a_rule_that_hits_nothing_fails(scene: Scene, ip: Ip) -> Result {
     let idle = lab.rules([rst]).that_may_miss().turn_on().await?;
     a.write("passes").ok().await?;
     b.read(9).bytes(b"passes").await?;
-    same("hits", idle.lift().await?, vec![0])
+    same("hits", vec![0], idle.lift().await?)
 }

@@ -2,7 +2,7 @@
 
 use lastack::prelude::*;
 
-use crate::{holds, refused, same, told};
+use crate::{holds, refused, told};
 
 const KNOB: &str = "net.ipv4.tcp_retries2";
 
@@ -20,8 +20,8 @@ pub fn cases(family: &mut Family) {
 
 async fn a_sysctl_set_at_first_is_the_hosts_own(scene: Scene) -> Result {
     let lab = scene.lab().sysctl("a", KNOB, 3).build().await?;
-    same("on a", lab.host("a")?.sysctl(KNOB)?, "3".to_owned())?;
-    same("on b", lab.host("b")?.sysctl(KNOB)?, "15".to_owned())
+    same("on a", "3".to_owned(), lab.host("a")?.sysctl(KNOB)?)?;
+    same("on b", "15".to_owned(), lab.host("b")?.sysctl(KNOB)?)
 }
 
 async fn a_sysctl_can_be_read_and_written_later(scene: Scene) -> Result {
@@ -29,8 +29,8 @@ async fn a_sysctl_can_be_read_and_written_later(scene: Scene) -> Result {
     let (a, b) = (lab.host("a")?, lab.host("b")?);
     let range = "net.ipv4.ip_local_port_range";
     a.set_sysctl(range, "40000 40010")?;
-    same("on a", a.sysctl(range)?, "40000\t40010".to_owned())?;
-    same("on b", b.sysctl(range)?, "32768\t60999".to_owned())
+    same("on a", "40000\t40010".to_owned(), a.sysctl(range)?)?;
+    same("on b", "32768\t60999".to_owned(), b.sysctl(range)?)
 }
 
 async fn a_sysctl_that_does_not_exist_is_told_by_host_and_knob(scene: Scene) -> Result {
@@ -79,7 +79,7 @@ async fn hosts_start_from_the_same_settings_everywhere(scene: Scene) -> Result {
         ("net.ipv4.tcp_ecn", "2"),
     ] {
         for host in lab.hosts() {
-            same(knob, host.sysctl(knob)?.as_str(), value)?;
+            same(knob, value, host.sysctl(knob)?.as_str())?;
         }
     }
     let control = lab.host("a")?.sysctl("net.ipv4.tcp_congestion_control")?;
