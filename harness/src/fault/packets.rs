@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
+    fault::IcmpError,
     pair::End,
     wire::Flags,
 };
@@ -44,32 +45,11 @@ enum Which {
     Nth(u32),
 }
 
-/// What a refusing router says: ICMP's destination unreachable (RFC 792, RFC 4443 3.1), with the
-/// code it has in IPv4 and in IPv6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unreachable {
-    /// ICMP code.
-    pub v4: u8,
-    /// `ICMPv6` code.
-    pub v6: u8,
-}
-
-impl Unreachable {
-    /// No route to the network.
-    pub const NET: Self = Self { v4: 0, v6: 0 };
-    /// The host does not answer.
-    pub const HOST: Self = Self { v4: 1, v6: 3 };
-    /// Nobody listens on that port.
-    pub const PORT: Self = Self { v4: 3, v6: 4 };
-    /// Forbidden by an administrator.
-    pub const PROHIBITED: Self = Self { v4: 13, v6: 1 };
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Dropped,
     Reset,
-    Refused(Unreachable),
+    Refused(IcmpError),
 }
 
 /// Some packets and their fate.
@@ -170,8 +150,8 @@ impl Packets {
 
     /// They never arrive, and their sender gets an ICMP error, which also comes in the receiver's
     /// name: the patch has no address.
-    pub fn are_refused(self, code: Unreachable) -> Rule {
-        Rule { what: self, fate: Fate::Refused(code) }
+    pub fn are_refused(self, error: IcmpError) -> Rule {
+        Rule { what: self, fate: Fate::Refused(error) }
     }
 }
 
@@ -206,7 +186,7 @@ impl Rule {
         self.what.seq.and(self.what.ends)
     }
 
-    /// Refuses what can match nothing.
+    /// Refuses what can match nothing, or do nothing.
     pub(super) fn check(&self) -> Result {
         let Packets { from, to, with, without, chance, which, .. } = &self.what;
         let ranges = [self.what.payload, self.what.seq];
@@ -226,10 +206,14 @@ impl Rule {
             "that many are never counted"
         } else if self.what.seq.is_some() && self.what.ends.is_none() {
             "whose sequence numbers is not said: use sent_by"
+        } else if matches!(self.fate, Fate::Refused(error) if error.codes() == (None, None)) {
+            "only a router lets the time of a packet run out"
+        } else if matches!(self.fate, Fate::Refused(error) if !error.exists()) {
+            "there is no such ICMP error"
         } else {
             return Ok(());
         };
-        Err(Error::Usage(format!("packet rule \"{self}\" cannot match: {trouble}")))
+        Err(Error::Usage(format!("packet rule \"{self}\" cannot act: {trouble}")))
     }
 }
 
@@ -240,7 +224,7 @@ impl std::fmt::Display for Rule {
         match self.fate {
             Fate::Dropped => write!(f, "drop ")?,
             Fate::Reset => write!(f, "reset ")?,
-            Fate::Refused(Unreachable { v4, v6 }) => write!(f, "refuse (code {v4} or {v6}) ")?,
+            Fate::Refused(error) => write!(f, "refuse ({error}) ")?,
         }
         match (*with == Flags::NONE, payload) {
             (false, _) => write!(f, "{with}")?,
@@ -291,8 +275,8 @@ mod tests {
         assert_eq!(first_fin.to_string(), "drop FIN from a, the first");
         let data = packets().to("b").carrying_data().with_probability(0.5).are_reset();
         assert_eq!(data.to_string(), "reset data to b, with probability 0.5");
-        let acks = packets().pure_ack().nth(3).are_refused(Unreachable::HOST);
-        let words = "refuse (code 1 or 3) ACK, without SYN+RST+FIN, empty, number 3";
+        let acks = packets().pure_ack().nth(3).are_refused(IcmpError::HostUnreachable);
+        let words = "refuse (host unreachable) ACK, without SYN+RST+FIN, empty, number 3";
         assert_eq!(acks.to_string(), words);
     }
 
@@ -314,6 +298,10 @@ mod tests {
         refused(packets().nth(0), "from 1");
         refused(packets().first(0), "from 1");
         refused(packets().seq(1..9), "sent_by");
+        let refusal =
+            |error| packets().are_refused(error).check().expect_err("no such").to_string();
+        assert!(refusal(IcmpError::TimeExceeded).contains("router"));
+        assert!(refusal(IcmpError::V4(16)).contains("no such ICMP error"));
         packets().payload(..).with_probability(1.0).are_dropped().check().expect("matches");
     }
 }

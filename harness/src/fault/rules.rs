@@ -106,7 +106,7 @@ impl RulesBuilder {
         match self.lab.wire().origin(from, to) {
             Some(base) => Ok(Some(base)),
             None => Err(Error::Usage(format!(
-                "packet rule \"{rule}\" cannot match: {from} has sent nothing to {to} yet, so its \
+                "packet rule \"{rule}\" cannot act: {from} has sent nothing to {to} yet, so its \
                  sequence numbers are not known"
             ))),
         }

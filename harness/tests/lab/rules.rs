@@ -102,7 +102,7 @@ async fn each_rule_counts_for_itself(scene: Scene, ip: Ip) -> Result {
 
 async fn an_unreachable_answer_carries_its_code(scene: Scene, ip: Ip) -> Result {
     let lab = scene.lab().build().await?;
-    let syns = packets().from("a").flags(Flags::SYN).are_refused(Unreachable::PORT);
+    let syns = packets().from("a").flags(Flags::SYN).are_refused(IcmpError::PortUnreachable);
     let _rules = lab.rules([syns]).turn_on().await?;
     let client = lab.host("a")?.process().await?;
     let address = lab.host("b")?.address(ip, PORT);
@@ -192,7 +192,7 @@ async fn what_cannot_match_is_refused(scene: Scene, ip: Ip) -> Result {
     refused(lab.rules([]).turn_on().await, &["no packet rule"])?;
     refused(on(packets().from("z").are_dropped()).await, &["no host z", "a, b"])?;
     let both = packets().flags(Flags::RST).without(Flags::RST).are_dropped();
-    refused(on(both).await, &["drop RST", "cannot match", "ruled out"])?;
+    refused(on(both).await, &["drop RST", "cannot act", "ruled out"])?;
     refused(on(packets().with_probability(1.5).are_dropped()).await, &["probability"])?;
     let death = lab.power_off("b").that_may_miss().now().await?;
     refused(on(packets().from("b").are_dropped()).await, &["drop packets from b", "host b"])?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fate, Packets, Rule, Unreachable, Which};
+use super::{Fate, Packets, Rule, Which};
 use crate::{
     lab::{Patch, Port},
     wire::{Flags, Seq},
@@ -46,6 +46,11 @@ impl Rule {
         base: Option<Seq>,
     ) -> Option<String> {
         let Packets { to, ends, with, without, seq, .. } = &self.what;
+        if let Fate::Refused(error) = self.fate
+            && let (None, _, 4) | (_, None, 6) = (error.codes().0, error.codes().1, family)
+        {
+            return None;
+        }
         // No IPv4 options and no IPv6 extension headers: TCP sends none here.
         let (mut text, ip) = match family {
             4 => ("ip hdrlength 5 ip protocol tcp".to_owned(), "ip"),
@@ -106,10 +111,12 @@ impl Rule {
         let verdict = match self.fate {
             Fate::Dropped => "drop".to_owned(),
             Fate::Reset => "reject with tcp reset".to_owned(),
-            Fate::Refused(Unreachable { v4, v6 }) => format!(
-                "meta protocol ip reject with icmp type {v4}\n\
-                 meta protocol ip6 reject with icmpv6 type {v6}"
-            ),
+            Fate::Refused(error) => {
+                let (v4, v6) = error.codes();
+                let v4 = v4.map(|code| format!("meta protocol ip reject with icmp type {code}"));
+                let v6 = v6.map(|code| format!("meta protocol ip6 reject with icmpv6 type {code}"));
+                [v4, v6].into_iter().flatten().collect::<Vec<_>>().join("\n")
+            }
         };
         format!(
             "chain {chain}_fate {{\n{verdict}\n}}\n\
