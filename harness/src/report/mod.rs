@@ -26,6 +26,7 @@ mod tests {
     }
 
     pub(super) fn finished(outcome: Outcome, millis: u64) -> Finished {
-        Finished { outcome, elapsed: Duration::from_millis(millis), rss_kib: 0, evidence: None }
+        let (elapsed, judged) = (Duration::from_millis(millis), Vec::new());
+        Finished { outcome, elapsed, rss_kib: 0, judged, evidence: None }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::case::Case;
+use crate::verdict::Judged;
 
 /// How one case came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Finished {
     pub elapsed: Duration,
     /// The most memory its process held, in KiB; 0 when it did not live to say.
     pub rss_kib: u64,
+    /// The times it has judged, in their order.
+    pub judged: Vec<Judged>,
     /// What it left, when it did not pass or evidence was asked for.
     pub evidence: Option<Evidence>,
 }

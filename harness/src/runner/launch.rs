@@ -69,6 +69,7 @@ impl Launcher {
             outcome: Outcome::Failed(error.to_string()),
             elapsed: began.elapsed(),
             rss_kib: 0,
+            judged: Vec::new(),
             evidence: None,
         })
     }
@@ -112,6 +113,7 @@ impl Launcher {
             rss_kib: report.as_ref().map_or(0, |report| report.rss_kib),
             outcome,
             elapsed,
+            judged: report.as_ref().map(|report| report.judged.clone()).unwrap_or_default(),
             evidence: None,
         };
         if self.keep || !finished.outcome.passed() {

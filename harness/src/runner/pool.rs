@@ -110,8 +110,8 @@ impl Telling<'_, '_> {
         if jobs::skip_denied(unmet) {
             let message = format!("cannot run here, and skips are denied: {unmet}");
             let outcome = Outcome::Failed(message);
-            let (elapsed, evidence) = (Duration::ZERO, None);
-            self.finished(case, &Finished { outcome, elapsed, rss_kib: 0, evidence });
+            let (elapsed, judged, evidence) = (Duration::ZERO, Vec::new(), None);
+            self.finished(case, &Finished { outcome, elapsed, rss_kib: 0, judged, evidence });
         } else {
             self.summary.ignored += 1;
             self.tell(&Event::CaseIgnored { case, reason: &unmet.to_string() });

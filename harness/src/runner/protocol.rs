@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Attempt, Result};
 use crate::sys::{seqpacket, spawn};
+use crate::verdict::Judged;
 
 /// No message is longer: it must fit a socket's default buffer.
 const MESSAGE_LIMIT: usize = 128 * 1024;
@@ -54,6 +55,8 @@ pub struct Report {
     pub states: String,
     /// The most memory the process held, in KiB.
     pub rss_kib: u64,
+    /// The times it has judged, in their order.
+    pub judged: Vec<Judged>,
 }
 
 /// What a case decided.
@@ -71,7 +74,8 @@ impl Report {
     /// A report on nothing but a verdict.
     #[must_use]
     pub fn bare(verdict: Verdict, message: impl Into<String>) -> Self {
-        Self { verdict, message: message.into(), states: String::new(), rss_kib: 0 }
+        let (message, states) = (message.into(), String::new());
+        Self { verdict, message, states, rss_kib: 0, judged: Vec::new() }
     }
 
     /// The same report, with texts cut to what one message can carry.
@@ -160,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::verdict::judged;
 
     fn message() -> impl Strategy<Value = FromCase> {
         let verdict =
@@ -167,7 +172,8 @@ mod tests {
         prop_oneof![
             ".*".prop_map(|host| FromCase::Estate { host }),
             (verdict, ".*", ".*", any::<u64>()).prop_map(|(verdict, message, states, rss_kib)| {
-                FromCase::Verdict(Report { verdict, message, states, rss_kib })
+                let judged = Vec::new();
+                FromCase::Verdict(Report { verdict, message, states, rss_kib, judged })
             }),
         ]
     }
@@ -197,6 +203,13 @@ mod tests {
             let long = text.repeat(times);
             let mut report = Report::bare(Verdict::Failed, long.clone());
             report.states = long;
+            let longest = Judged {
+                what: "x".repeat(judged::LONGEST),
+                derived: std::time::Duration::MAX,
+                seen: std::time::Duration::MAX,
+                stall: std::time::Duration::MAX,
+            };
+            report.judged = vec![longest; judged::MOST];
             let sent = FromCase::Verdict(report.cut());
             prop_assert!(postcard::to_stdvec(&sent).unwrap().len() <= MESSAGE_LIMIT);
         }

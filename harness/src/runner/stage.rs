@@ -21,6 +21,7 @@ use crate::{
     lab::estate,
     scene::Scene,
     sys::{calls, inside, spawn},
+    verdict::judged,
     wire::Journal,
 };
 
@@ -175,6 +176,7 @@ impl Curtain {
                 _ => self.scene.states(),
             },
             rss_kib: peak_memory(),
+            judged: judged::book(),
         };
         // Reported first: whatever the burial meets, the verdict and its reasons are safe.
         let _ = self.control.send(&FromCase::Verdict(report.cut()), &[]);

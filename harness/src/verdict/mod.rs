@@ -1,9 +1,11 @@
 //! What a case decides, from the application, the kernel and the wire.
 
+pub(crate) mod judged;
 mod outcome;
 pub mod timers;
 mod window;
 
+pub use judged::Judged;
 pub use outcome::{Drained, Outcome};
 pub use window::Window;
 

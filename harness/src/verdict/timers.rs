@@ -123,7 +123,7 @@ fn give_up_at(limit: Duration, rto: Duration, max: Duration) -> GiveUp {
 }
 
 /// How late the timer wheel may be: an eighth (`kernel/time/timer.c`, `LVL_CLK_SHIFT`).
-const LATEST: f64 = 1.125;
+pub(super) const LATEST: f64 = 1.125;
 
 fn first_event_past(limit: Duration, rto: Duration, max: Duration) -> (Duration, u32) {
     let (mut after, mut k) = (Duration::ZERO, 1);

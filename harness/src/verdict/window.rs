@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::judged;
 use crate::{
     error::{Error, Result},
     stall,
@@ -14,6 +15,8 @@ pub struct Window {
     pub from: Duration,
     /// No later than this.
     pub to: Duration,
+    /// What the kernel sets its timer for, where the window is one timer's.
+    pub derived: Option<Duration>,
     /// Where the bounds come from, for the reader of a failure.
     pub rule: String,
 }
@@ -21,7 +24,7 @@ pub struct Window {
 impl Window {
     /// From `from` to `to`, because of `rule`.
     pub fn new(from: Duration, to: Duration, rule: impl Into<String>) -> Self {
-        Self { from, to, rule: rule.into() }
+        Self { from, to, derived: None, rule: rule.into() }
     }
 
     /// From `from` on, where nothing bounds how late it may be.
@@ -38,13 +41,13 @@ impl Window {
     pub fn timer(nominal: Duration, rule: impl Into<String>) -> Self {
         let from = nominal.saturating_sub(super::timers::JIFFY_AT_MOST);
         let to = nominal.mul_f64(1.15) + Duration::from_millis(300);
-        Self::new(from, to, rule)
+        Self { derived: Some(nominal), ..Self::new(from, to, rule) }
     }
 
     /// From the start of this window to the end of the later one.
     #[must_use]
     pub fn until(self, later: &Self) -> Self {
-        Self { from: self.from, to: later.to, rule: format!("{} to {}", self.rule, later.rule) }
+        Self::new(self.from, later.to, format!("{} to {}", self.rule, later.rule))
     }
 
     /// Says whether `elapsed` lies inside.
@@ -53,6 +56,9 @@ impl Window {
     /// [`Error::Mismatch`] if it is too early or too late; [`Error::TooSlow`] if it is too late by
     /// no more than the machine was seen to stall while the case ran.
     pub fn judge(&self, what: &str, elapsed: Duration) -> Result {
+        if let Some(derived) = self.derived {
+            judged::note(what, derived, elapsed);
+        }
         self.judge_on(what, elapsed, stall::worst())
     }
 
@@ -77,7 +83,7 @@ const TOLERATED_STALL: Duration = Duration::from_millis(100);
 
 impl std::fmt::Display for Window {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { from, to, rule } = self;
+        let Self { from, to, rule, .. } = self;
         match *to {
             Duration::MAX => write!(f, "at least {from:.3?} ({rule})"),
             to => write!(f, "{from:.3?} to {to:.3?} ({rule})"),
