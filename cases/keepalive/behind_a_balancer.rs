@@ -24,18 +24,21 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, ended);
 }
 
-/// A connection through a balancer, probed by `a` after every `seconds` of silence.
-async fn through_balancer(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Pair, impl Sized)> {
+/// A connection through a balancer, probed by `a`.
+async fn through_balancer(
+    scene: &Scene,
+    ip: Ip,
+    keepalive: Keepalive,
+) -> Result<(Pair, impl Sized)> {
     let lab = scene.lab().routed().build().await?;
     let balancer = lab.router_tracks().strict().strangers(Strangers::Reset);
     let balancer = balancer.idle_timeout(FORGETS).turn_on().await?;
-    let keepalive = Keepalive::new(seconds, seconds, 9);
     let pair = scene.pair().ip(ip).keepalive_on_a(keepalive).connect_in(&lab).await?;
     Ok((pair, balancer))
 }
 
 async fn kept(scene: Scene, ip: Ip) -> Result {
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, 1).await?;
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, Keepalive::new(1, 1, 9)).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
     // Four seconds without a word, one more than it takes to be forgotten.
@@ -51,12 +54,14 @@ async fn kept(scene: Scene, ip: Ip) -> Result {
 }
 
 async fn ended(scene: Scene, ip: Ip) -> Result {
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, 5).await?;
+    let keepalive = Keepalive::new(5, 5, 9);
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
     a.read(1).errno(Errno::ECONNRESET).await?;
     let forgotten = [probe().from("a").arrived(false), rst().from_middle().to("a")];
-    wire.in_order(idle, forgotten, Duration::from_secs(1)).await?;
+    let said = wire.in_order(idle, forgotten, Duration::from_secs(1)).await?;
+    keepalive.judge(&wire.expect(syn_ack()).await?, &said[..1])?;
     wire.absent(idle, any().to("b").arrived(true)).await?;
     b.kernel().is(State::Established).map(drop)
 }

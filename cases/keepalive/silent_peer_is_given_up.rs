@@ -67,10 +67,12 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
 
     let _hole = lab.black_hole().open().await?;
     let poll = a.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
-    a.keep_alive(KEEPALIVE).await?;
+    let on = a.keep_alive(KEEPALIVE).await?;
     let epoll = a.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
 
-    poll.done().await?.is(&(Events::IN | Events::ERR | Events::HUP))?;
+    let woken = poll.done().await?.is(&(Events::IN | Events::ERR | Events::HUP))?;
+    let window = Window::timer(KEEPALIVE.end(), "the idle time, then an interval a probe");
+    window.judge("the poller was woken after", woken.ended().since(on.began()))?;
     epoll.done().await?.is(&(Events::RDHUP | Events::ERR | Events::HUP))?;
     a.poll(Events::ALL, None).await?.is(&ended)?;
     a.write("x").errno(Errno::ETIMEDOUT).await?.without_signal()?;
