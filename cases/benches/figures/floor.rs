@@ -227,3 +227,23 @@ pub fn build(ports: [u32; 2]) -> Result<Floor> {
     let [first, second] = <[_; 2]>::try_from(hosts).expect("two hosts were made");
     Ok(Floor([first.1, second.1]))
 }
+
+/// Lays a link from the calling thread's namespace to that of its process, called `name` there,
+/// with both ends down: it does nothing but go when the calling thread's namespace does.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn canary(name: &str) -> Result {
+    let home =
+        std::fs::File::open("/proc/self/ns/net").attempt(|| "open a namespace".to_owned())?;
+    let near = Message::new(RTM_NEWLINK, CREATE_EXCL, &ifinfo(0, false));
+    let link = end(near, name, [2, 0, 0, 0, 2, 1], None).nested(18, |info| {
+        info.attribute(1, b"veth").nested(2, |data| {
+            data.nested(1, |peer| {
+                let peer = peer.raw(&ifinfo(0, false));
+                end(peer, name, [2, 0, 0, 0, 2, 2], Some(home.as_raw_fd()))
+            })
+        })
+    });
+    ask(&netlink()?, &[link.finish()])
+}

@@ -7,7 +7,7 @@ use lastack::{
     error::Attempt,
     runner::{case::Family, events::Finished, needs::Need},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::floor;
 
@@ -54,7 +54,7 @@ async fn labs(scene: Scene, _: ()) -> Result {
         // What the lab's conversations have left to do, they do now.
         tokio::task::yield_now().await;
     }
-    tell(&mut setups, began);
+    tell_setups(&setups, began);
     Ok(())
 }
 
@@ -67,7 +67,7 @@ async fn guests(scene: Scene) -> Result {
         setups.push(start.elapsed());
         lab.take_down();
     }
-    tell(&mut setups, began);
+    tell_setups(&setups, began);
     Ok(())
 }
 
@@ -80,21 +80,25 @@ async fn floors(_: Scene, _: ()) -> Result {
         setups.push(start.elapsed());
         drop(floor);
     }
-    tell(&mut setups, began);
+    tell_setups(&setups, began);
     Ok(())
 }
 
-fn tell(setups: &mut [Duration], began: Instant) {
+fn tell_setups(setups: &[Duration], began: Instant) {
     let per_second = setups.len() as f64 / began.elapsed().as_secs_f64();
-    let told = Told { median_ms: median_ms(setups), per_second };
-    println!("{}", serde_json::to_string(&told).expect("two numbers"));
+    tell(&Told { median_ms: median_ms(setups), per_second });
+}
+
+/// Prints what a loop has to tell, for [`told`].
+pub fn tell<T: Serialize>(all: &T) {
+    println!("{}", serde_json::to_string(all).expect("numbers and names"));
 }
 
 /// What the loop that has finished has told.
 ///
 /// # Errors
 /// It failed.
-pub fn told(finished: &Finished) -> Result<Told> {
+pub fn told<T: DeserializeOwned>(finished: &Finished) -> Result<T> {
     let evidence = finished.evidence.as_ref().filter(|_| finished.outcome.passed());
     let Some(evidence) = evidence else {
         return Err(Error::system("run a loop", finished.outcome.message()));
@@ -107,7 +111,14 @@ pub fn told(finished: &Finished) -> Result<Told> {
 }
 
 /// The median of some times, in milliseconds.
-pub fn median_ms(times: &mut [Duration]) -> f64 {
-    times.sort();
-    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+pub fn median_ms(times: &[Duration]) -> f64 {
+    let times: Vec<_> = times.iter().map(|time| time.as_secs_f64() * 1000.0).collect();
+    median(&times)
+}
+
+/// The one in the middle; of none, zero.
+pub fn median(numbers: &[f64]) -> f64 {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
 }

@@ -1,32 +1,42 @@
 //! The figures of one run, each beside its floor: printed, and written to `target/bench.json`.
 //!
 //! Not a test: machines differ and so do their moods. Ratios are what to compare.
+//!
+//! `cargo bench` measures everything once. Names of sections choose some of them only
+//! (`cargo bench -- dying`), and `--runs` says how often `detection` runs each of its cases.
 
+mod detection;
+mod dying;
+mod faults;
+mod figures;
 mod floor;
 mod loops;
+mod suite;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    process::{Command, ExitCode, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, thread};
 
+use figures::Figures;
 use lastack::{
-    FamilySource, Problems, Registry, Result,
+    Error, FamilySource, Problems, Registry, Result,
     error::Attempt,
-    runner::{case::Case, jobs, launch::Launcher, places::Places, pool, roles},
+    runner::{case::Case, launch::Launcher, places::Places, roles},
 };
-use nix::sys::resource::{Usage, UsageWho, getrusage};
+use serde::de::DeserializeOwned;
 
 const GRACEFUL: &str = "graceful_close::end_of_file_answered_at_once_takes_three_segments::ipv4";
+
+/// The families that are measured here and not in the catalogue.
+const LOOPS: [FamilySource; 3] = [
+    FamilySource { family: "loops", file: "benches/figures/loops.rs", cases: loops::cases },
+    FamilySource { family: "faults", file: "benches/figures/faults.rs", cases: faults::cases },
+    FamilySource { family: "dying", file: "benches/figures/dying.rs", cases: dying::cases },
+];
 
 fn main() -> ExitCode {
     if let Some(code) = roles::dispatch(registry) {
         return code;
     }
-    match figures() {
+    match Bench::new().and_then(Bench::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -38,140 +48,183 @@ fn main() -> ExitCode {
 /// The catalogue and, beside it, the loops that are measured.
 fn registry() -> std::result::Result<Registry, Problems> {
     let mut families = lastack_cases::families().to_vec();
-    families.push(FamilySource { family: "loops", file: "benches/loops.rs", cases: loops::cases });
+    families.extend(LOOPS);
     Registry::build(&families)
 }
 
-fn figures() -> Result {
-    let registry = registry().attempt(|| "gather the cases".to_owned())?;
-    let places = Places::find();
-    let launcher = |keep| {
-        Launcher::new(places.clone(), keep).attempt(|| "run cases on this machine".to_owned())
-    };
-    let case = |name: &str| registry.find(name).expect("the case is in this file or the catalogue");
-    let mut figures = Figures::default();
+/// What is measured together, by its name.
+type Section = (&'static str, fn(&mut Bench) -> Result);
 
-    let (quiet, telling) = (launcher(false)?, launcher(true)?);
-    let labs = loops::told(&telling.run(case(loops::LABS[0]), || ()))?;
-    let floors = loops::told(&telling.run(case(loops::FLOORS[0]), || ()))?;
-    figures.set("lab_setup_ms", labs.median_ms);
-    figures.set("lab_floor_ms", floors.median_ms);
-    figures.set("lab_setup_ratio", labs.median_ms / floors.median_ms);
+const SECTIONS: [Section; 6] = [
+    ("labs", Bench::labs),
+    ("guests", Bench::guests),
+    ("faults", Bench::faults),
+    ("dying", Bench::dying),
+    ("suite", Bench::suite),
+    ("detection", Bench::detection),
+];
 
-    // A machine without guest kernels has no figure for them.
-    if case(loops::GUESTS).obstacle().is_none() {
-        let guests = loops::told(&telling.run(case(loops::GUESTS), || ()))?;
-        figures.set("uml_boot_ms", guests.median_ms);
+/// How often each case of `detection` runs, unless said otherwise. Two hundred times take a
+/// quarter of an hour.
+const RUNS: usize = 5;
+
+struct Bench {
+    registry: Registry,
+    places: Places,
+    /// Keeps what a loop prints.
+    telling: Launcher,
+    quiet: Launcher,
+    sections: Vec<Section>,
+    runs: usize,
+    figures: Figures,
+}
+
+impl Bench {
+    /// Reads what is asked for.
+    fn new() -> Result<Self> {
+        let (mut sections, mut runs) = (Vec::new(), RUNS);
+        // Cargo itself says `--bench`.
+        let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+        while let Some(word) = words.next() {
+            if word == "--runs" {
+                let count = words.next().and_then(|count| count.parse().ok());
+                runs = count.filter(|count| *count > 0).ok_or_else(|| {
+                    Error::Usage("--runs is followed by how often, at least once".to_owned())
+                })?;
+            } else if let Some(section) = SECTIONS.iter().find(|(name, _)| *name == word) {
+                sections.push(*section);
+            } else {
+                let names = SECTIONS.map(|(name, _)| name).join(", ");
+                return Err(Error::Usage(format!("nothing to measure is called {word}: {names}")));
+            }
+        }
+        if sections.is_empty() {
+            sections = SECTIONS.to_vec();
+        }
+        let places = Places::find();
+        let launcher = |keep| {
+            Launcher::new(places.clone(), keep).attempt(|| "run cases on this machine".to_owned())
+        };
+        let (telling, quiet) = (launcher(true)?, launcher(false)?);
+        let registry = registry().attempt(|| "gather the cases".to_owned())?;
+        let figures = Figures::default();
+        Ok(Self { registry, places, telling, quiet, sections, runs, figures })
     }
 
-    if std::env::var_os("STOP").is_some() {
-        return Ok(());
+    fn run(mut self) -> Result {
+        for (_, measure) in std::mem::take(&mut self.sections) {
+            measure(&mut self)?;
+        }
+        self.figures.write(&self.places.target().join("bench.json"))
     }
-    let rate = side_by_side(&telling, loops::LABS.map(case))?;
-    let floor_rate = side_by_side(&telling, loops::FLOORS.map(case))?;
-    figures.set("labs_per_s", rate);
-    figures.set("labs_per_s_ratio", rate / floor_rate);
 
-    let graceful = case(GRACEFUL);
-    let mut elapsed: Vec<_> = (0..50).map(|_| quiet.run(graceful, || ()).elapsed).collect();
-    figures.set("graceful_close_ms", loops::median_ms(&mut elapsed));
+    fn case(&self, name: &str) -> &Case {
+        self.registry.find(name).expect("the case is in this program or in the catalogue")
+    }
 
-    suite(&registry, &quiet, &mut figures);
-    figures.set("list_ms", list_ms()?);
-    figures.write(&places.target().join("bench.json"))
-}
+    /// What a loop tells that runs alone.
+    fn told<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        loops::told(&self.telling.run(self.case(name), || ()))
+    }
 
-/// Runs each case on its own thread; the sum of the rates they tell.
-fn side_by_side(launcher: &Launcher, cases: [&Case; 2]) -> Result<f64> {
-    let run = |case| launcher.run(case, || ());
-    let told: Vec<_> = thread::scope(|scope| {
-        let runs = cases.map(|case| scope.spawn(move || loops::told(&run(case))));
-        runs.into_iter().map(|run| run.join().expect("a run returns its errors")).collect()
-    });
-    told.into_iter().map(|told| told.map(|told| told.per_second)).sum()
-}
+    /// What loops tell that run beside each other.
+    fn told_together<T: DeserializeOwned + Send>(&self, names: &[&str]) -> Result<Vec<T>> {
+        thread::scope(|scope| {
+            let runs = names.iter().map(|name| scope.spawn(move || self.told(name)));
+            let runs: Vec<_> = runs.collect();
+            runs.into_iter().map(|run| run.join().expect("a run returns its errors")).collect()
+        })
+    }
 
-/// The whole catalogue once, against what it must take at least: its longest case, or its CPU
-/// time over the cores.
-fn suite(registry: &Registry, launcher: &Launcher, figures: &mut Figures) {
-    let cases: Vec<&Case> = registry.cases().iter().filter(|case| case.family != "loops").collect();
-    let mut longest = Longest::default();
-    let before = cpu();
-    let began = Instant::now();
-    let summary = pool::run(&cases, launcher, jobs::usual(), &mut [&mut longest]);
-    let wall = began.elapsed().as_secs_f64();
-    let cores = thread::available_parallelism().map_or(1, usize::from) as f64;
-    let bound = longest.elapsed.as_secs_f64().max((cpu() - before).as_secs_f64() / cores);
-    figures.set("suite_wall_s", wall);
-    figures.set("suite_wall_ratio", wall / bound);
-    figures.set("suite_failed", summary.failed as f64);
-    figures.set("runner_rss_mib", peak_mib());
-    figures.set("case_rss_mib", longest.rss_kib as f64 / 1024.0);
-}
+    fn labs(&mut self) -> Result {
+        let labs: loops::Told = self.told(loops::LABS[0])?;
+        let floors: loops::Told = self.told(loops::FLOORS[0])?;
+        self.figures.set("lab_setup_ms", labs.median_ms);
+        self.figures.set("lab_floor_ms", floors.median_ms);
+        self.figures.set("lab_setup_ratio", labs.median_ms / floors.median_ms);
 
-/// What the longest case took, and the most memory any held.
-#[derive(Default)]
-struct Longest {
-    elapsed: Duration,
-    rss_kib: u64,
-}
+        let rate = |told: Vec<loops::Told>| told.iter().map(|told| told.per_second).sum::<f64>();
+        let labs = rate(self.told_together(&loops::LABS)?);
+        let floors = rate(self.told_together(&loops::FLOORS)?);
+        self.figures.set("labs_per_s", labs);
+        self.figures.set("labs_per_s_ratio", labs / floors);
 
-impl lastack::runner::events::Reporter for Longest {
-    fn event(&mut self, event: &lastack::runner::events::Event<'_>) -> Result {
-        if let lastack::runner::events::Event::CaseFinished { finished, .. } = event {
-            self.elapsed = self.elapsed.max(finished.elapsed);
-            self.rss_kib = self.rss_kib.max(finished.rss_kib);
+        let graceful = self.case(GRACEFUL);
+        let run = || self.quiet.run(graceful, || ()).elapsed;
+        let elapsed: Vec<_> = (0..50).map(|_| run()).collect();
+        self.figures.set("graceful_close_ms", loops::median_ms(&elapsed));
+        Ok(())
+    }
+
+    fn guests(&mut self) -> Result {
+        let guests = self.registry.find(loops::GUESTS).expect("it is in this program");
+        if self.figures.can("uml_boot_ms", guests) {
+            let guests: loops::Told = self.told(loops::GUESTS)?;
+            self.figures.set("uml_boot_ms", guests.median_ms);
         }
         Ok(())
     }
-}
 
-fn list_ms() -> Result<f64> {
-    let mut elapsed = Vec::new();
-    for _ in 0..20 {
-        let began = Instant::now();
-        let mut list = Command::new(env!("CARGO_BIN_EXE_lastack"));
-        list.arg("list").stdout(Stdio::null()).status().attempt(|| "list the cases".to_owned())?;
-        elapsed.push(began.elapsed());
-    }
-    Ok(loops::median_ms(&mut elapsed))
-}
-
-/// CPU time of this process and of every case it has waited for.
-fn cpu() -> Duration {
-    let of = |who| getrusage(who).map_or(Duration::ZERO, |usage| spent(&usage));
-    of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
-}
-
-fn spent(usage: &Usage) -> Duration {
-    let micros = |time: nix::sys::time::TimeVal| {
-        Duration::from_micros((time.tv_sec() * 1_000_000 + time.tv_usec()) as u64)
-    };
-    micros(usage.user_time()) + micros(usage.system_time())
-}
-
-/// The most memory this process has held (`VmHWM`). What getrusage(2) tells includes the
-/// program that executed this one.
-fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
-}
-
-#[derive(Default)]
-struct Figures(BTreeMap<&'static str, f64>);
-
-impl Figures {
-    fn set(&mut self, key: &'static str, value: f64) {
-        println!("{key:>20} {value:10.3}");
-        self.0.insert(key, value);
-    }
-
-    fn write(&self, path: &Path) -> Result {
-        let json = serde_json::to_string_pretty(&self.0).expect("numbers and names");
-        std::fs::write(path, json + "\n").attempt(|| format!("write {}", path.display()))?;
-        println!("written to {}", path.display());
+    /// Of each fault the slower of the two: turning it on, or off.
+    fn faults(&mut self) -> Result {
+        for (key, name, processes) in [
+            ("fault_link_ms", faults::LINK, 1),
+            ("fault_netem_ms", faults::NETEM, 1),
+            ("fault_rule_ms", faults::RULE, 25),
+        ] {
+            let case = self.registry.find(name).expect("it is in this program");
+            if self.figures.can(key, case) {
+                let told: Result<Vec<_>> = (0..processes).map(|_| self.told(name)).collect();
+                let (on, off): (Vec<_>, Vec<_>) =
+                    told?.iter().map(|it: &faults::Switched| (it.on_ms, it.off_ms)).unzip();
+                self.figures.set(key, loops::median(&on).max(loops::median(&off)));
+            }
+        }
         Ok(())
+    }
+
+    /// The time to the last trace is taken where nothing else runs; the rest of the thousand
+    /// deaths only has to be silent.
+    fn dying(&mut self) -> Result {
+        let names = dying::power_offs();
+        let (alone, others) = names.split_first().expect("there are some");
+        let case = self.registry.find(alone).expect("it is in this program");
+        if !self.figures.can("silent_death_ms", case) {
+            return Ok(());
+        }
+        let alone: dying::Silence = self.told(alone)?;
+        let others: Vec<_> = others.iter().map(String::as_str).collect();
+        let mut all: Vec<dying::Silence> = self.told_together(&others)?;
+        self.figures.set("silent_death_ms", loops::median(&alone.gone_ms));
+        self.figures.set("silent_death_guard_ms", loops::median(&alone.guard_ms));
+        all.push(alone);
+        let deaths: usize = all.iter().map(|silence| usize::from(silence.deaths)).sum();
+        self.figures.set("silent_deaths", deaths as f64);
+        let leaked: usize = all.iter().map(|silence| silence.leaked).sum();
+        self.figures.set("leaked_segments", leaked as f64);
+        let careless: dying::Silence = self.told(dying::CARELESS)?;
+        self.figures.set("leaked_when_careless", careless.leaked as f64);
+        if careless.leaked == 0 {
+            let expected = "segments of a host that died by the wrong order";
+            return Err(Error::mismatch("the loop of deaths", expected, "none: it is blind"));
+        }
+        Ok(())
+    }
+
+    fn detection(&mut self) -> Result {
+        let found = detection::measure(&self.registry, &self.quiet, self.runs);
+        self.figures.set("detection_runs", self.runs as f64);
+        self.figures.set("detection_times", found.late.len() as f64);
+        self.figures.set("detection_failed", found.failed as f64);
+        self.figures.set("detection_median_fraction", loops::median(&found.late));
+        let worst = found.late.last().copied().unwrap_or(0.0);
+        self.figures.set("detection_worst_fraction", worst);
+        self.figures.set("detection_out_of_bound", found.out_of_bound as f64);
+        self.figures.set("detection_too_slow", found.too_slow as f64);
+        Ok(())
+    }
+
+    fn suite(&mut self) -> Result {
+        suite::measure(&self.quiet, &mut self.figures)
     }
 }

@@ -1,0 +1,96 @@
+//! The whole catalogue once, against what it must take at least: its longest case, or its CPU
+//! time over the cores.
+
+use std::{
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use lastack::{
+    Registry, Result,
+    error::Attempt,
+    runner::{
+        events::{Event, Reporter},
+        jobs,
+        launch::Launcher,
+        pool,
+    },
+};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+
+use crate::{figures::Figures, loops::median_ms};
+
+/// Runs it as `lastack run` would.
+///
+/// # Errors
+/// The catalogue cannot be gathered, or not be listed.
+pub fn measure(launcher: &Launcher, figures: &mut Figures) -> Result {
+    let families = lastack_cases::families();
+    let catalogue = Registry::build(families).attempt(|| "gather the cases".to_owned())?;
+    let cases: Vec<_> = catalogue.cases().iter().collect();
+    let mut longest = Longest::default();
+    let before = cpu();
+    let began = Instant::now();
+    let summary = pool::run(&cases, launcher, jobs::usual(), &mut [&mut longest]);
+    let wall = began.elapsed().as_secs_f64();
+    let cores = thread::available_parallelism().map_or(1, usize::from) as f64;
+    let bound = longest.elapsed.as_secs_f64().max((cpu() - before).as_secs_f64() / cores);
+    figures.set("suite_wall_s", wall);
+    figures.set("suite_wall_ratio", wall / bound);
+    figures.set("suite_failed", summary.failed as f64);
+    figures.set("runner_rss_mib", peak_mib());
+    figures.set("case_rss_mib", longest.rss_kib as f64 / 1024.0);
+    figures.set("list_ms", list_ms()?);
+    Ok(())
+}
+
+/// What the longest case took, and the most memory any held.
+#[derive(Default)]
+struct Longest {
+    elapsed: Duration,
+    rss_kib: u64,
+}
+
+impl Reporter for Longest {
+    fn event(&mut self, event: &Event<'_>) -> Result {
+        if let Event::CaseFinished { finished, .. } = event {
+            self.elapsed = self.elapsed.max(finished.elapsed);
+            self.rss_kib = self.rss_kib.max(finished.rss_kib);
+        }
+        Ok(())
+    }
+}
+
+fn list_ms() -> Result<f64> {
+    let mut elapsed = Vec::new();
+    for _ in 0..20 {
+        let began = Instant::now();
+        let mut list = Command::new(env!("CARGO_BIN_EXE_lastack"));
+        list.arg("list").stdout(Stdio::null()).status().attempt(|| "list the cases".to_owned())?;
+        elapsed.push(began.elapsed());
+    }
+    Ok(median_ms(&elapsed))
+}
+
+/// CPU time of this process and of every case it has waited for.
+fn cpu() -> Duration {
+    let of = |who| getrusage(who).map_or(Duration::ZERO, |usage| spent(&usage));
+    of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn spent(usage: &Usage) -> Duration {
+    let micros = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros((time.tv_sec() * 1_000_000 + time.tv_usec()) as u64)
+    };
+    micros(usage.user_time()) + micros(usage.system_time())
+}
+
+/// The most memory this process has held (`VmHWM`). What getrusage(2) tells includes the
+/// program that executed this one.
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
