@@ -5,11 +5,6 @@
 
 use lastack::prelude::*;
 
-/// How a machine may die.
-const DEATHS: [(&str, Kill); 2] = [("power_off", Lab::power_off), ("panic", Lab::panic)];
-
-type Kill = fn(&Lab, &str) -> Death;
-
 pub fn cases(family: &mut Family) {
     family
         .case("idle_survivor_of_a_machine_never_learns_of_its_death")
@@ -17,7 +12,7 @@ pub fn cases(family: &mut Family) {
         .claims(["A15", "A16", "A18", "A27"])
         .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
         .waits(Duration::from_secs(3))
-        .across_on_both_kinds(DEATHS, idle);
+        .across_on_both_kinds(Death::BOTH, idle);
     family
         .case("survivor_on_the_same_cable_keeps_its_connection_without_carrier")
         .covers(["OP-01"])

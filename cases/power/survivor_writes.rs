@@ -6,25 +6,22 @@
 
 use lastack::prelude::*;
 
-type Kill = fn(&Lab, &str) -> Death;
-
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let deaths: [(&str, Kill); 2] = [("power_off", Lab::power_off), ("panic", Lab::panic)];
     family
         .case("write_to_a_dead_machine_times_out")
         .covers(["OP-02"])
         .claims(["A34"])
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
         .waits(Duration::from_secs(4))
-        .across_on_both_kinds(deaths, times_out);
+        .across_on_both_kinds(Death::BOTH, times_out);
     family
         .case("data_received_before_the_machine_died_is_read_first")
         .covers(["OP-12"])
         .source("tcp.c tcp_recvmsg_locked; tcp_timer.c tcp_write_err")
         .waits(Duration::from_secs(4))
-        .across_on_both_kinds(deaths, read_first);
+        .across_on_both_kinds(Death::BOTH, read_first);
 }
 
 async fn times_out(scene: Scene, kind: HostKind, kill: Kill) -> Result {

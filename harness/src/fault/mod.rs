@@ -36,7 +36,7 @@ pub use impairment::{Impairment, ImpairmentBuilder};
 pub use inject::{Forged, Impostor};
 pub use link::{Unplug, Unplugged};
 pub use packets::{Packets, Rule, packets};
-pub use power::{Death, Outage};
+pub use power::{Death, Kill, Outage};
 pub use route::Misroute;
 pub use rules::{Rules, RulesBuilder};
 pub use suspend::Suspension;

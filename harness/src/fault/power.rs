@@ -16,6 +16,9 @@ use crate::{
     wire::Segment,
 };
 
+/// A way for a machine to die: the [`Lab`]'s method of that name.
+pub type Kill = fn(&Lab, &str) -> Death;
+
 /// How a host died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -55,6 +58,15 @@ pub struct Death {
 }
 
 impl Death {
+    /// Both ways to die, with the names test variants carry.
+    pub const BOTH: [(&'static str, Kill); 2] =
+        [("power_off", Lab::power_off), ("panic", Lab::panic)];
+
+    /// The same, each over an Internet protocol of its own: what tells the two deaths apart has
+    /// nothing to do with what tells the two protocols apart, and every guest takes its boot.
+    pub const BOTH_OVER_BOTH: [(&'static str, (Ip, Kill)); 2] =
+        [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
+
     pub(crate) fn power_off(lab: &Lab, host: &str) -> Self {
         Self::of(lab, host, Fate::PoweredOff)
     }
