@@ -26,6 +26,12 @@ pub fn cases(family: &mut Family) {
             given_up,
         );
     family
+        .case("dead_machine_is_given_up_after_the_last_probe")
+        .covers(["KA-01"])
+        .source(source)
+        .waits(KEEPALIVE.end())
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("keepalive_wakes_whatever_waits")
         .covers(["KA-01"])
         .source(source)
@@ -42,15 +48,7 @@ async fn given_up(scene: Scene, (ip, only_from): (Ip, Option<&'static str>)) -> 
         None => lab.black_hole().open().await?,
         Some(host) => lab.black_hole().from(host).open().await?,
     };
-    let on = a.keep_alive(KEEPALIVE).await?;
-    a.read(1).errno(Errno::ETIMEDOUT).await?;
-
-    let probe = probe().from("a").seq(0).payload(0);
-    let end = rst().from("a").flags(Flags::ACK).seq(1);
-    let sent = wire.exactly(start, [probe.clone(), probe, end]).among(any().from("a")).await?;
-    KEEPALIVE.judge_since(on.began(), &sent)?;
-    a.read(1).eof().await?;
-    a.kernel().is_gone().await?;
+    gives_up(wire, &a, start).await?;
     if only_from == Some("b") {
         // Every probe was heard and answered, and the reset is heard as well.
         b.read(1).errno(Errno::ECONNRESET).await?;
@@ -59,6 +57,30 @@ async fn given_up(scene: Scene, (ip, only_from): (Ip, Option<&'static str>)) -> 
         b.kernel().is(State::Established)?;
         wire.absent(start, any().from("b")).await
     }
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let Pair { lab, a, .. } = scene.pair().kind("b", kind).ip(ip).connect().await?;
+    let wire = lab.wire();
+    let start = wire.mark().await?;
+
+    let dead = kill(&lab, "b").now().await?;
+    gives_up(wire, &a, start).await?;
+    same("sent in vain", 3, dead.sent_in_vain().await?.len())?;
+    wire.absent(start, any().from("b")).await
+}
+
+/// Two probes, an interval apart, and the reset: all that is sent, and the end for who reads.
+async fn gives_up(wire: &Wire, a: &End, start: Mark) -> Result {
+    let on = a.keep_alive(KEEPALIVE).await?;
+    a.read(1).errno(Errno::ETIMEDOUT).await?;
+
+    let probe = probe().from("a").seq(0).payload(0);
+    let end = rst().from("a").flags(Flags::ACK).seq(1);
+    let sent = wire.exactly(start, [probe.clone(), probe, end]).among(any().from("a")).await?;
+    KEEPALIVE.judge_since(on.began(), &sent)?;
+    a.read(1).eof().await?;
+    a.kernel().is_gone().await.map(drop)
 }
 
 async fn wakes(scene: Scene, ip: Ip) -> Result {

@@ -19,6 +19,12 @@ pub fn cases(family: &mut Family) {
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, suspended);
     family
+        .case("data_for_a_dead_machine_suspends_keepalive")
+        .covers(["KA-04"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("keepalive_goes_on_once_the_data_is_delivered")
         .covers(["KA-04"])
         .source(source)
@@ -41,10 +47,27 @@ fn judge(rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Resu
 async fn suspended(scene: Scene, ip: Ip) -> Result {
     let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
     let Pair { lab, a, b, .. } = builder.connect().await?;
-    let wire = lab.wire();
-    let (start, rto) = (wire.mark().await?, a.info().ok().await?.rto());
+    let rto = a.info().ok().await?.rto();
 
     let _hole = lab.black_hole().open().await?;
+    retransmits(lab.wire(), &a, rto).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let builder = scene.pair().kind("b", kind).ip(ip);
+    let builder = builder.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let Pair { lab, a, .. } = builder.connect().await?;
+    let rto = a.info().ok().await?.rto();
+
+    let _dead = kill(&lab, "b").now().await?;
+    retransmits(lab.wire(), &a, rto).await
+}
+
+/// One write into a silence: retransmissions and no probe, to the limit of the former.
+async fn retransmits(wire: &Wire, a: &End, rto: Duration) -> Result {
+    let start = wire.mark().await?;
     a.keep_alive(KEEPALIVE).await?;
     a.write("x").ok().await?;
     let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
@@ -54,9 +77,7 @@ async fn suspended(scene: Scene, ip: Ip) -> Result {
     judge(rto, &wire.first_timeout("a", start).await?, &read)?;
     let lasted = read.ended().since(wire.expect(data()).await?.at());
     same("it outlived keepalive's patience", true, lasted > KEEPALIVE.end())?;
-    same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)?;
-    b.kernel().is(State::Established)?;
-    Ok(())
+    same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)
 }
 
 async fn goes_on(scene: Scene, ip: Ip) -> Result {

@@ -25,6 +25,12 @@ pub fn cases(family: &mut Family) {
             |scene, (ip, retries)| dies(scene.pair().ip(ip), retries, retries + 1),
         );
     family
+        .case("dead_machine_is_given_up_at_the_time_of_tcp_retries2")
+        .covers(["RT-03"])
+        .source("tcp_timer.c retransmits_timed_out, tcp_model_timeout, tcp_write_err")
+        .waits(Duration::from_secs(2))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("slower_timeouts_meet_the_limit_at_the_number_of_tcp_retries2")
         .covers(["RT-03"])
         .source("tcp_timer.c retransmits_timed_out: the model starts from TCP_RTO_MIN")
@@ -47,7 +53,6 @@ pub fn cases(family: &mut Family) {
 /// One small write into a silence, with so many retransmissions at the most.
 async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     let Pair { lab, a, b, .. } = pair.sysctl("a", RETRIES2, retries).connect().await?;
-    let wire = lab.wire();
     let rto = a.info().ok().await?.rto();
     let end = timers::give_up(retries, rto, timers::RTO_MAX);
     if most != *end.retransmissions.end() {
@@ -56,6 +61,22 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     }
 
     let _silence = lab.black_hole().open().await?;
+    writes(lab.wire(), &a, &end).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, 1);
+    let Pair { lab, a, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+
+    let _dead = kill(&lab, "b").now().await?;
+    writes(lab.wire(), &a, &timers::give_up(1, rto, timers::RTO_MAX)).await
+}
+
+/// What comes of one small write that nobody acknowledges.
+async fn writes(wire: &Wire, a: &End, end: &timers::GiveUp) -> Result {
     a.write("is anybody there?").ok().await?;
     let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
 
@@ -64,7 +85,5 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     a.kernel().is_gone().await?;
     a.read(100).eof().await?;
     a.write("x").errno(Errno::EPIPE).await?;
-    wire.absent(Wire::start(), ending()).await?;
-    b.kernel().is(State::Established)?;
-    Ok(())
+    wire.absent(Wire::start(), ending()).await
 }

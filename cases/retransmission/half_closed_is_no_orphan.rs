@@ -12,17 +12,36 @@ pub fn cases(family: &mut Family) {
         .covers(["RT-10"])
         .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, told);
+        .across(Ip::BOTH, path);
+    family
+        .case("half_closed_socket_of_a_dead_machine_is_no_orphan")
+        .covers(["RT-10"])
+        .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
 }
 
-async fn told(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
-    let pair = pair.sysctl("a", "net.ipv4.tcp_orphan_retries", 1);
-    let Pair { lab, a, .. } = pair.connect().await?;
-    let wire = lab.wire();
+async fn path(scene: Scene, ip: Ip) -> Result {
+    let Pair { lab, a, .. } = impatient_with_orphans(scene.pair().ip(ip)).connect().await?;
     let rto = a.info().ok().await?.rto();
-
     let _silence = lab.black_hole().open().await?;
+    told(lab.wire(), &a, rto).await
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let pair = impatient_with_orphans(scene.pair().kind("b", kind).ip(ip));
+    let Pair { lab, a, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+    let _dead = kill(&lab, "b").now().await?;
+    told(lab.wire(), &a, rto).await
+}
+
+fn impatient_with_orphans(pair: lastack::PairBuilder) -> lastack::PairBuilder {
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    pair.sysctl("a", "net.ipv4.tcp_orphan_retries", 1)
+}
+
+async fn told(wire: &Wire, a: &End, rto: Duration) -> Result {
     a.shut_wr().ok().await?;
     a.kernel().is(State::FinWait1)?;
     let asked = a.poll(Events::IN | Events::RDHUP, None).await?;

@@ -25,6 +25,12 @@ pub fn cases(family: &mut Family) {
             given_up,
         );
     family
+        .case("orphan_of_a_dead_machine_is_given_up_after_tcp_orphan_retries")
+        .covers(["RT-08"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries")
+        .waits(Duration::from_secs(2))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("orphan_that_has_backed_off_to_the_cap_has_no_retries_left")
         .covers(["RT-08"])
         .source("tcp_timer.c tcp_write_timeout (alive), tcp_orphan_retries: 0 means 8 or 0")
@@ -36,18 +42,10 @@ pub fn cases(family: &mut Family) {
 async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let wire = lab.wire();
     let rto = a.info().ok().await?.rto();
 
     let silence = lab.black_hole().open().await?;
-    a.close().ok().await?;
-    a.kernel().is(State::FinWait1)?;
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
-    let gone = a.kernel().is_gone_within(Duration::from_secs(10)).await?;
-
-    let first = wire.expect(fin().from("a")).await?;
-    end.judge(&wire.retries_of(&first).await?, gone.first)?;
-    wire.absent(Wire::start(), rst()).await?;
+    closes(lab.wire(), &a, &timers::give_up(retries, rto, timers::RTO_MAX)).await?;
     b.kernel().is(State::Established)?;
 
     // The peer learns of it when it speaks.
@@ -56,6 +54,26 @@ async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     b.kernel().is_gone().await?;
     b.read(100).errno(Errno::ECONNRESET).await?;
     Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", ORPHAN_RETRIES, 1);
+    let Pair { lab, a, .. } = pair.connect().await?;
+    let rto = a.info().ok().await?.rto();
+
+    let _dead = kill(&lab, "b").now().await?;
+    closes(lab.wire(), &a, &timers::give_up(1, rto, timers::RTO_MAX)).await
+}
+
+/// What comes of a close that nobody acknowledges.
+async fn closes(wire: &Wire, a: &End, end: &timers::GiveUp) -> Result {
+    a.close().ok().await?;
+    a.kernel().is(State::FinWait1)?;
+    let gone = a.kernel().is_gone_within(Duration::from_secs(10)).await?;
+
+    let first = wire.expect(fin().from("a")).await?;
+    end.judge(&wire.retries_of(&first).await?, gone.first)?;
+    wire.absent(Wire::start(), rst()).await
 }
 
 /// The stock value 0 means 8 retransmissions, but only until the timeout cannot grow any more.

@@ -4,6 +4,8 @@
 //! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `tcp_retransmit_timer`;
 //! `Documentation/networking/ip-sysctl.rst` tcp_syn_retries, tcp_syn_linear_timeouts.
 
+use std::net::SocketAddr;
+
 use lastack::prelude::*;
 
 const RETRIES: &str = "net.ipv4.tcp_syn_retries";
@@ -29,6 +31,13 @@ pub fn cases(family: &mut Family) {
             ],
             times_out,
         );
+    family
+        .case("connect_to_a_dead_machine_times_out")
+        .covers(["RT-13"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_retransmit_timer; ip-sysctl")
+        .needs([Need::Sysctl(LINEAR)])
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
 }
 
 async fn times_out(scene: Scene, (ip, retries, linear): (Ip, u32, u32)) -> Result {
@@ -38,10 +47,29 @@ async fn times_out(scene: Scene, (ip, retries, linear): (Ip, u32, u32)) -> Resul
     server.listen(address).await?;
 
     let _silence = lab.black_hole().open().await?;
+    connects(&lab, &client, address, timers::connect(retries, linear)).await
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let lab = scene.lab().kind("b", kind).sysctl("a", RETRIES, 1).sysctl("a", LINEAR, 0);
+    let lab = lab.build().await?;
+    let client = lab.host("a")?.process().await?;
+
+    let _dead = kill(&lab, "b").now().await?;
+    let address = lab.host("b")?.address(ip, PORT);
+    connects(&lab, &client, address, timers::connect(1, 0)).await
+}
+
+/// So many SYNs at these times, and ETIMEDOUT in the end.
+async fn connects(
+    lab: &Lab,
+    client: &Process,
+    address: SocketAddr,
+    (expected, end): (Vec<Duration>, Duration),
+) -> Result {
     let socket = client.socket(address).ok().await?;
     let connect = socket.connect(address).await?.errno(Errno::ETIMEDOUT)?;
 
-    let (expected, end) = timers::connect(retries, linear);
     connect.took_within(&Window::timer(end, "the last SYN's wait"))?;
     let sent = lab.wire().exactly(Wire::start(), expected.iter().map(|_| syn().from("a"))).await?;
     for (segment, at) in sent.iter().zip(expected) {

@@ -20,6 +20,12 @@ pub fn cases(family: &mut Family) {
             ],
             forgotten,
         );
+    family
+        .case("handshake_of_a_machine_that_died_after_its_syn_is_forgotten")
+        .covers(["RT-14"])
+        .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries")
+        .waits(Duration::from_secs(3))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
 }
 
 async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
@@ -38,6 +44,31 @@ async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
     let request = Kernel::new(server.host(), address, source);
+    is_forgotten(&lab, &request, retries).await?;
+
+    hole.lift().await?;
+    Kernel::new(client.host(), source, address).is(State::Established)?;
+    socket.write("hello?").ok().await?;
+    socket.read(100).errno(Errno::ECONNRESET).await?;
+    Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let lab = scene.lab().kind("a", kind).sysctl("b", "net.ipv4.tcp_synack_retries", 1);
+    let lab = lab.build().await?;
+    let server = lab.host("b")?.process().await?;
+    let address = server.host().address(ip, PORT);
+    server.listen(address).await?;
+
+    // Nobody dies between two segments of one system call: its last word is put in its mouth.
+    let _dead = kill(&lab, "a").now().await?;
+    let source = lab.host("a")?.address(ip, 4000);
+    lab.impersonate_towards(source, address)?.syn().send().await?;
+    is_forgotten(&lab, &Kernel::new(server.host(), address, source), 1).await
+}
+
+/// So many SYN-ACKs, doubling, and the end of the request.
+async fn is_forgotten(lab: &Lab, request: &Kernel, retries: u32) -> Result {
     request.is(State::SynRecv)?;
     let gone = request.is_gone_within(Duration::from_secs(10)).await?;
 
@@ -49,11 +80,5 @@ async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
         window.judge("a SYN-ACK was sent", segment.at().since(sent[0].at()))?;
     }
     let window = Window::timer(end, "the last SYN-ACK's wait");
-    window.judge("the request was gone", gone.first.since(sent[0].at()))?;
-
-    hole.lift().await?;
-    Kernel::new(client.host(), source, address).is(State::Established)?;
-    socket.write("hello?").ok().await?;
-    socket.read(100).errno(Errno::ECONNRESET).await?;
-    Ok(())
+    window.judge("the request was gone", gone.first.since(sent[0].at()))
 }

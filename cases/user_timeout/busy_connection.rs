@@ -23,6 +23,12 @@ pub fn cases(family: &mut Family) {
             ],
             |scene, (ip, timeout, keepalive)| given_up(scene, ip, timeout, keepalive),
         );
+    family
+        .case("data_for_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_rto")
+        .covers(["UT-01"])
+        .source(source)
+        .waits(Duration::from_secs(2))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
     let source = "tcp_timer.c tcp_clamp_rto_to_user_timeout, tcp_write_timeout";
     family
         .case("peer_back_before_the_last_retransmission_keeps_the_connection")
@@ -51,23 +57,36 @@ async fn given_up(
     keepalive: Option<Keepalive>,
 ) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let wire = lab.wire();
-    let start = wire.mark().await?;
     a.set(option::USER_TIMEOUT, milliseconds).ok().await?;
 
     let _hole = lab.black_hole().open().await?;
     if let Some(keepalive) = keepalive {
         a.keep_alive(keepalive).await?;
     }
+    writes(lab.wire(), &a, Duration::from_millis(milliseconds as u64)).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let timeout = Duration::from_secs(1);
+    let builder = scene.pair().kind("b", kind).ip(ip);
+    let builder = builder.option_on_a(option::USER_TIMEOUT, timeout.as_millis() as i32);
+    let Pair { lab, a, .. } = builder.connect().await?;
+
+    let _dead = kill(&lab, "b").now().await?;
+    writes(lab.wire(), &a, timeout).await
+}
+
+/// What comes of a write that nobody acknowledges: the data again and again, and not a word else.
+async fn writes(wire: &Wire, a: &End, timeout: Duration) -> Result {
+    let start = wire.mark().await?;
     a.write("x").ok().await?;
     let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
 
-    let timeout = Duration::from_millis(milliseconds as u64);
     judge(timeout, &wire.first_timeout("a", start).await?, &read)?;
     wire.exactly(start, []).among(any().empty()).await?;
-    a.kernel().is_gone().await?;
-    b.kernel().is(State::Established)?;
-    Ok(())
+    a.kernel().is_gone().await.map(drop)
 }
 
 /// A user timeout between the fourth retransmission and the fifth, however far apart these are

@@ -27,6 +27,12 @@ pub fn cases(family: &mut Family) {
             ends,
         );
     family
+        .case("closed_window_of_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_probe")
+        .covers(["UT-06"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("window_that_opens_before_the_user_timeout_keeps_the_connection")
         .covers(["UT-06"])
         .source(source)
@@ -67,6 +73,24 @@ async fn ends(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
     b.kernel().is(State::Established)?;
     drop(hole);
     Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    // The dead machine gets a few probes, however long it takes to die.
+    let timeout = Duration::from_millis(3500);
+    let builder = scene.pair().kind("b", kind).ip(ip).small_window_at_b();
+    let builder = builder.option_on_a(option::USER_TIMEOUT, timeout.as_millis() as i32);
+    let Pair { lab, a, .. } = builder.connect().await?;
+    let wire = lab.wire();
+    close_the_window(&a).await?;
+
+    let dead = kill(&lab, "b").now().await?;
+    let silence = wire.mark().await?;
+    let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
+    judge(timeout, &wire.expect(probe().from("a")).await?, &read)?;
+    same("probes in vain", false, dead.sent_in_vain().await?.is_empty())?;
+    wire.absent(silence, any().from("b")).await?;
+    wire.absent(Wire::start(), rst()).await
 }
 
 async fn opens(scene: Scene, ip: Ip) -> Result {

@@ -38,6 +38,12 @@ pub fn cases(family: &mut Family) {
             ends,
         );
     family
+        .case("user_timeout_takes_the_place_of_the_number_of_probes_to_a_dead_machine")
+        .covers(["UT-04"])
+        .source(source)
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
         .case("user_timeout_just_below_keepalives_sum_changes_nothing")
         .covers(["UT-11"])
         .source(source)
@@ -65,13 +71,37 @@ pub fn cases(family: &mut Family) {
         );
 }
 
-async fn ends(scene: Scene, (ip, (keepalive, milliseconds)): (Ip, Setting)) -> Result {
-    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, milliseconds);
-    let Pair { lab, a, b, .. } = builder.keepalive_on_a(keepalive).connect().await?;
-    let wire = lab.wire();
-    let start = wire.mark().await?;
+async fn ends(scene: Scene, (ip, setting): (Ip, Setting)) -> Result {
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, setting.1);
+    let Pair { lab, a, b, .. } = builder.keepalive_on_a(setting.0).connect().await?;
+    let start = lab.wire().mark().await?;
 
     let _hole = lab.black_hole().open().await?;
+    let heard = lab.wire().expect(syn_ack()).await?;
+    gives_up(lab.wire(), &a, (start, heard.arrived.unwrap_or(heard.at())), setting).await?;
+    b.kernel().is(State::Established)?;
+    Ok(())
+}
+
+async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let setting = SHORTER_THAN_IDLE;
+    let builder = scene.pair().kind("b", kind).ip(ip).option_on_a(option::USER_TIMEOUT, setting.1);
+    let Pair { lab, a, .. } = builder.connect().await?;
+    let start = lab.wire().mark().await?;
+
+    let _dead = kill(&lab, "b").now().await?;
+    let on = a.keep_alive(setting.0).await?;
+    gives_up(lab.wire(), &a, (start, on.began()), setting).await
+}
+
+/// An idle connection into a silence, counted from `since`: so many probes, and the reset where
+/// the next is due.
+async fn gives_up(
+    wire: &Wire,
+    a: &End,
+    (start, since): (Mark, Stamp),
+    (keepalive, milliseconds): Setting,
+) -> Result {
     a.read(1).errno(Errno::ETIMEDOUT).await?;
 
     let timeout = Duration::from_millis(milliseconds as u64);
@@ -81,12 +111,9 @@ async fn ends(scene: Scene, (ip, (keepalive, milliseconds)): (Ip, Setting)) -> R
     let mut expected = vec![probe; probes as usize];
     expected.push(rst().from("a").flags(Flags::ACK));
     let sent = wire.exactly(start, expected).await?;
-    let heard = wire.expect(syn_ack()).await?;
-    keepalive.judge(&heard, &sent)?;
-    let lasted = sent[probes as usize].at().since(heard.at());
-    Window::timer(end, "the first probe due after the user timeout").judge("it lasted", lasted)?;
-    b.kernel().is(State::Established)?;
-    Ok(())
+    keepalive.judge_since(since, &sent)?;
+    let lasted = sent[probes as usize].at().since(since);
+    Window::timer(end, "the first probe due after the user timeout").judge("it lasted", lasted)
 }
 
 async fn safe(scene: Scene, ip: Ip) -> Result {

@@ -1,0 +1,48 @@
+//! A peer that dies behind its closed window is given up after tcp_retries2 probes without
+//! an answer: a count here, not a time. ETIMEDOUT, and not a word to the peer.
+//! Source: `net/ipv4/tcp_timer.c` `tcp_probe_timer`, `tcp_write_err`; RFC 1122 4.2.2.17.
+
+use lastack::prelude::*;
+
+const RETRIES2: &str = "net.ipv4.tcp_retries2";
+const RETRIES: u32 = 3;
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("machine_dead_behind_a_closed_window_is_given_up_after_tcp_retries2_probes")
+        .covers(["ZW-03"])
+        .claims(["A1"])
+        .source("tcp_timer.c tcp_probe_timer, tcp_write_err; RFC 1122 4.2.2.17")
+        .waits(Duration::from_secs(4))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, given_up);
+}
+
+async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, RETRIES);
+    let pair = pair.small_window_at_b().connect().await?;
+    let closed = pair.close_window(MUCH).await?;
+    let Pair { lab, a, .. } = pair;
+    let wire = lab.wire();
+    let rto = a.info().ok().await?.rto();
+
+    let _dead = kill(&lab, "b").now().await?;
+    let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
+
+    // Dying takes a while, and some probes may have been answered by then: what counts is what was
+    // sent after the last answer, but the waits have doubled all the time.
+    let segments = wire.segments();
+    let answer = segments.iter().rfind(|it| it.from == "b").unwrap_or(&closed);
+    let probes = wire.exactly(answer, vec![probe().from("a"); RETRIES as usize]).await?;
+    let all = wire.count(&closed, probe().from("a")).await? as u32;
+    let first = all + 1 - RETRIES;
+    let death = timers::window_probe_death(first, RETRIES, rto, timers::RTO_MAX);
+    let window = Window::timer(death, "tcp_retries2 probes, doubling, and one more wait");
+    window.judge("death after the first unanswered probe", told.ended().since(probes[0].at()))?;
+
+    a.kernel().is_gone().await?;
+    a.read(100).eof().await?;
+    a.write("x").errno(Errno::EPIPE).await?;
+    wire.absent(Wire::start(), ending()).await
+}
