@@ -5,28 +5,62 @@ use lastack::prelude::*;
 
 use crate::holds;
 
-type Kill = fn(&Lab, &str) -> Death;
-
-/// What the survivor does when the other machine dies.
-#[derive(Debug, Clone, Copy)]
+/// What the survivor does when the other machine dies: what the rows of the catalogue about a
+/// dying peer are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Survivor {
     /// Reads, and lets keepalive watch.
     Idle,
+    /// The same under a user timeout.
+    IdleUnderUserTimeout,
     /// Writes, and reads.
     Writes,
+    /// The same with keepalive on.
+    WritesUnderKeepalive,
+    /// The same under a user timeout.
+    WritesUnderUserTimeout,
+    /// Has written more than the other's window takes, and reads.
+    ProbesTheWindow,
+    /// Shuts its side down, and reads.
+    ShutsDown,
+    /// Closes.
+    Closes,
+    /// Connects anew.
+    Connects,
 }
 
+use Survivor::*;
+
+/// How the other machine dies, and whether the survivor's card loses its carrier by it where there
+/// is no patch.
+type Fate = (Kill, bool);
+
+const PANIC: Fate = (Lab::panic, false);
+const POWER_OFF: Fate = (Lab::power_off, true);
+
+/// More than the other machine has room for, less than the survivor has.
+const MUCH: u32 = 20_000;
+
 pub fn cases(family: &mut Family) {
-    // The second of each: whether the survivor's card loses its carrier when there is no patch.
-    let deaths: [(&'static str, (Kill, bool, Survivor)); 4] = [
-        ("panic_of_an_idle_peer", (Lab::panic, false, Survivor::Idle)),
-        ("panic_while_writing", (Lab::panic, false, Survivor::Writes)),
-        ("power_off_of_an_idle_peer", (Lab::power_off, true, Survivor::Idle)),
-        ("power_off_while_writing", (Lab::power_off, true, Survivor::Writes)),
+    let both_ways = [
+        ("panic_of_an_idle_peer", (PANIC, Idle)),
+        ("panic_while_writing", (PANIC, Writes)),
+        ("power_off_of_an_idle_peer", (POWER_OFF, Idle)),
+        ("power_off_while_writing", (POWER_OFF, Writes)),
     ];
-    for (name, direct) in [
-        ("a_simulated_death_is_like_a_real_one", false),
-        ("a_simulated_death_is_like_a_real_one_on_one_cable", true),
+    // The two deaths differ in what becomes of the link, which is behind the patch here.
+    let one_way = [
+        ("panic_of_an_idle_peer_under_user_timeout", (PANIC, IdleUnderUserTimeout)),
+        ("power_off_while_writing_under_keepalive", (POWER_OFF, WritesUnderKeepalive)),
+        ("panic_while_writing_under_user_timeout", (PANIC, WritesUnderUserTimeout)),
+        ("power_off_behind_a_closed_window", (POWER_OFF, ProbesTheWindow)),
+        ("panic_before_shutdown", (PANIC, ShutsDown)),
+        ("power_off_before_close", (POWER_OFF, Closes)),
+        ("panic_before_connect", (PANIC, Connects)),
+    ];
+    for (name, direct, variants) in [
+        ("a_simulated_death_is_like_a_real_one", false, [&both_ways[..], &one_way].concat()),
+        ("a_simulated_death_is_like_a_real_one_on_one_cable", true, both_ways.to_vec()),
     ] {
         family
             .case(name)
@@ -34,14 +68,13 @@ pub fn cases(family: &mut Family) {
             .source("lastack's own word")
             .needs([Need::Guest])
             .waits(Duration::from_secs(10))
-            .across(deaths, move |scene, (kill, dark, survivor)| async move {
-                let simulated =
-                    seen(&scene, HostKind::Namespace, direct, (kill, dark), survivor).await?;
-                let real = seen(&scene, HostKind::Guest, direct, (kill, dark), survivor).await?;
-                // Without carrier nothing leaves the survivor; else two probes and a reset do, or
-                // the data and what is sent again.
-                let silent = direct && dark;
-                holds("it tried", silent || simulated.segments.len() > 2)?;
+            .across(variants, move |scene, (fate, survivor)| async move {
+                let simulated = seen(&scene, HostKind::Namespace, direct, fate, survivor).await?;
+                let real = seen(&scene, HostKind::Guest, direct, fate, survivor).await?;
+                // Without carrier nothing leaves the survivor; else a connect sends two SYNs,
+                // keepalive a probe and a reset, and whoever has something to say more than that.
+                let silent = direct && fate.1;
+                holds("it tried", silent || simulated.segments.len() >= 2)?;
                 same("what the survivor saw", simulated, real)
             });
     }
@@ -59,23 +92,37 @@ async fn seen(
     scene: &Scene,
     kind: HostKind,
     direct: bool,
-    (kill, dark): (Kill, bool),
+    (kill, dark): Fate,
     survivor: Survivor,
 ) -> Result<Seen> {
+    let keepalive = matches!(survivor, Idle | IdleUnderUserTimeout | WritesUnderKeepalive);
     let mut pair = scene
         .pair()
         .kind("b", kind)
         .sysctl("a", "net.ipv4.tcp_retries2", 2)
-        .option_on_a(option::KEEPALIVE, i32::from(matches!(survivor, Survivor::Idle)))
+        .sysctl("a", "net.ipv4.tcp_orphan_retries", 1)
+        .sysctl("a", "net.ipv4.tcp_syn_retries", 1)
+        .sysctl("a", "net.ipv4.tcp_syn_linear_timeouts", 0)
         .option_on_a(option::KEEPIDLE, 1)
         .option_on_a(option::KEEPINTVL, 1)
         .option_on_a(option::KEEPCNT, 2);
+    // Over between two probes, or two timeouts.
+    if matches!(survivor, IdleUnderUserTimeout | WritesUnderUserTimeout) {
+        pair = pair.option_on_a(option::USER_TIMEOUT, 1500);
+    }
+    if survivor == ProbesTheWindow {
+        pair = pair.small_window_at_b();
+    }
     if direct {
         pair = pair.direct();
     }
-    let Pair { lab, a, .. } = pair.connect().await?;
+    let pair = pair.connect().await?;
     let (mut results, mut states) = (Vec::new(), Vec::new());
-    let before = lab.wire().mark().await?;
+    if survivor == ProbesTheWindow {
+        pair.close_window(MUCH).await?;
+    }
+    let Pair { lab, a, .. } = pair;
+    let mut before = lab.wire().mark().await?;
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
 
@@ -84,18 +131,45 @@ async fn seen(
     while direct && dark && card.is_operational(a.host().interface()).await? {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    states.push(state(&a)?);
-    if matches!(survivor, Survivor::Writes) {
-        results.push(format!("{:?}", a.write("hello?").await?.answer()));
+    // What the other machine still answered before it died is its own luck, too.
+    if survivor == ProbesTheWindow {
+        lab.wire().settle().await?;
+        let segments = lab.wire().segments();
+        before = segments.iter().rfind(|it| it.from == "b").map_or(before, Mark::from);
     }
-    let reading = a.read(1).on("reader").start().await?.blocked().await?;
+    // Counted from here, however long it took to die.
+    a.set(option::KEEPALIVE, i32::from(keepalive)).ok().await?;
     states.push(state(&a)?);
-    results.push(format!("{:?}", reading.done().await?.answer()));
-    states.push(state(&a)?);
-    results.push(format!("{:?}", a.read(1).await?.answer()));
-    results.push(format!("{:?}", a.write("still?").await?.answer()));
-    results.push(format!("{:?}", a.poll(Events::ALL, None).await?.answer()));
-    results.push(format!("{:?}", a.get(option::ERROR).await?.answer()));
+    match survivor {
+        Writes | WritesUnderKeepalive | WritesUnderUserTimeout => {
+            results.push(format!("{:?}", a.write("hello?").await?.answer()));
+        }
+        ShutsDown => results.push(format!("{:?}", a.shut_wr().await?.answer())),
+        Closes => results.push(format!("{:?}", a.close().await?.answer())),
+        Connects => {
+            let socket = a.process.socket(a.remote_address()).ok().await?;
+            results.push(format!("{:?}", socket.connect(a.remote_address()).await?.answer()));
+            results.push(format!("{:?}", socket.connect(a.remote_address()).await?.answer()));
+        }
+        Idle | IdleUnderUserTimeout | ProbesTheWindow => {}
+    }
+    match survivor {
+        Connects => {}
+        Closes => {
+            states.push(state(&a)?);
+            a.kernel().is_gone().await?;
+        }
+        _ => {
+            let reading = a.read(1).on("reader").start().await?.blocked().await?;
+            states.push(state(&a)?);
+            results.push(format!("{:?}", reading.done().await?.answer()));
+            states.push(state(&a)?);
+            results.push(format!("{:?}", a.read(1).await?.answer()));
+            results.push(format!("{:?}", a.write("still?").await?.answer()));
+            results.push(format!("{:?}", a.poll(Events::ALL, None).await?.answer()));
+            results.push(format!("{:?}", a.get(option::ERROR).await?.answer()));
+        }
+    }
 
     lab.wire().settle().await?;
     let segments = lab.wire().segments();
