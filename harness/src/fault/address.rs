@@ -1,11 +1,10 @@
 //! An address taken from a host that stays up: what is sent to it finds nobody, and what was
 //! connected from it has lost its name.
 
-use super::alteration::{Alteration, ready};
+use super::Alteration;
 use crate::{
     error::Result,
-    lab::{Ip, Lab},
-    sys::rtnl::Rtnl,
+    lab::{Card, Ip, Lab},
 };
 
 impl Lab {
@@ -15,12 +14,12 @@ impl Lab {
     /// There is no such host, it is dead, or it does not have the address any more.
     pub async fn remove_address(&self, host: &str, ip: Ip) -> Result<Alteration> {
         let host = self.host(host)?.clone();
-        let (index, address) = (host.interface(), host.ip(ip));
-        let (lab, again) = (self.clone(), host.clone());
-        let act = async move |rtnl: Rtnl| rtnl.delete_address(index, address, ip.prefix()).await;
-        let undo = async move |rtnl: Rtnl| {
-            lab.refurnish(&rtnl, &again).await?;
-            ready(&rtnl, &again).await
+        let (index, address, lab) = (host.interface(), host.ip(ip), self.clone());
+        let act =
+            async move |card: Card| card.own().delete_address(index, address, ip.prefix()).await;
+        let undo = async move |card: Card| {
+            card.refurnish(&lab).await?;
+            card.is_back_if_plugged_in().await
         };
         Alteration::begin(self, &host, &format!("without address {address}"), act, undo).await
     }

@@ -9,15 +9,14 @@ use futures::future::BoxFuture;
 
 use super::{
     hits::{Aim, Hits},
-    lift_aside_in,
+    lift_aside_on,
 };
 use crate::{
     error::{Attempt, Result},
-    lab::{Host, Lab},
-    sys::rtnl::Rtnl,
+    lab::{Card, Host, Lab},
 };
 
-type Undo = Box<dyn FnOnce(Rtnl) -> BoxFuture<'static, Result> + Send>;
+type Undo = Box<dyn FnOnce(Card) -> BoxFuture<'static, Result> + Send>;
 
 /// A host that is set wrong. Lift it, or drop it.
 #[must_use = "a host is set right again when the guard is dropped"]
@@ -33,19 +32,19 @@ impl Alteration {
         lab: &Lab,
         host: &Host,
         text: &str,
-        act: impl AsyncFnOnce(Rtnl) -> Result,
-        undo: impl FnOnce(Rtnl) -> F + Send + 'static,
+        act: impl AsyncFnOnce(Card) -> Result,
+        undo: impl FnOnce(Card) -> F + Send + 'static,
     ) -> Result<Self>
     where
         F: Future<Output = Result> + Send + 'static,
     {
         let attempt = || format!("break the network of host {} ({text})", host.name());
-        let rtnl = host.rtnl().attempt(attempt)?;
+        let card = host.card().attempt(attempt)?;
         let text = format!("{}: {text}", host.name());
         let hits = Hits::of(lab, &text, Aim { may_miss: true, ..Aim::default() });
-        act(rtnl).await.attempt(attempt)?;
+        act(card).await.attempt(attempt)?;
         hits.on();
-        Ok(Self { host: host.clone(), hits, undo: Some(Box::new(|rtnl| Box::pin(undo(rtnl)))) })
+        Ok(Self { host: host.clone(), hits, undo: Some(Box::new(|card| Box::pin(undo(card)))) })
     }
 
     /// Sets the host right again.
@@ -55,20 +54,11 @@ impl Alteration {
     pub async fn lift(mut self) -> Result {
         if let Some(undo) = self.undo.take() {
             let attempt = || format!("lift the fault ({})", self.hits.text());
-            let rtnl = self.host.rtnl().attempt(attempt)?;
-            undo(rtnl).await.attempt(attempt)?;
+            let card = self.host.card().attempt(attempt)?;
+            undo(card).await.attempt(attempt)?;
             self.hits.off();
         }
         Ok(())
-    }
-}
-
-/// Waits until a host that has its addresses again also takes them for its own; without carrier,
-/// which some other fault may have taken, it cannot yet.
-pub(super) async fn ready(rtnl: &Rtnl, host: &Host) -> Result {
-    match rtnl.is_operational(host.interface()).await? {
-        true => Lab::is_back(rtnl, host).await,
-        false => Ok(()),
     }
 }
 
@@ -76,8 +66,10 @@ impl Drop for Alteration {
     fn drop(&mut self) {
         let Some(undo) = self.undo.take() else { return };
         // A dead host has nothing to be set right.
-        let Ok(netns) = self.host.netns() else { return };
-        lift_aside_in(Some(netns), undo);
+        if self.host.alive(|_| ()).is_err() {
+            return;
+        }
+        lift_aside_on(&self.host, undo);
         self.hits.off();
     }
 }

@@ -11,8 +11,7 @@ use std::sync::{
 use super::{Alteration, Inspect};
 use crate::{
     error::{Error, Result},
-    lab::{Host, Lab},
-    sys::rtnl::Rtnl,
+    lab::{Card, Host, Lab},
 };
 
 /// A host that cannot send. Lift it, or drop it.
@@ -33,9 +32,10 @@ impl Lab {
         let index = host.interface();
         let text = format!("full queue of host {}", host.name());
         let book = Arc::new(Book { text, refused: AtomicU64::new(0) });
-        let act = async move |rtnl: Rtnl| rtnl.leave_no_room(index).await;
+        let act = async move |card: Card| card.own().leave_no_room(index).await;
         let count = book.clone();
-        let undo = async move |rtnl: Rtnl| {
+        let undo = async move |card: Card| {
+            let rtnl = card.own();
             let refused = rtnl.counted(index).await?.lost;
             count.refused.store(refused, Ordering::Relaxed);
             rtnl.delete_root(index).await

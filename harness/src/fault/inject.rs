@@ -146,7 +146,7 @@ impl Forged<'_> {
         let Impostor { lab, from, to, victim, book } = by;
         let wire = lab.wire();
         let attempt = || format!("send a forged {flags} as {}", book.text);
-        victim.rtnl().attempt(attempt)?;
+        victim.alive(|_| ()).attempt(attempt)?;
         let before = wire.mark().await?;
         let standing = wire.standing(*from, *to);
         let base = standing.and_then(|it| it.base);
@@ -192,8 +192,9 @@ impl Forged<'_> {
         let text = format!("{}: {flags}", book.text);
         lab.scene().note(text);
         if let Some(speaker) = speaker {
-            let netns = speaker.netns().attempt(attempt)?;
-            netns.enter(|| transmit(speaker.interface(), &bytes))?.attempt(attempt)?;
+            let netns = speaker.shell().attempt(attempt)?;
+            let index = speaker.shell_interface();
+            netns.enter(|| transmit(index, &bytes))?.attempt(attempt)?;
         } else {
             for port in lab.patch()?.ports_from(Some(victim.name()))? {
                 transmit(port.index, &bytes).attempt(attempt)?;

@@ -4,8 +4,7 @@
 use super::Alteration;
 use crate::{
     error::{Error, Result},
-    lab::Lab,
-    sys::rtnl::Rtnl,
+    lab::{Card, Lab},
 };
 
 impl Lab {
@@ -16,19 +15,18 @@ impl Lab {
     /// There is no such host, it is dead, or its interface is down already or gone.
     pub async fn interface_down(&self, host: &str) -> Result<Alteration> {
         let host = self.host(host)?.clone();
-        let index = host.interface();
-        let (lab, again, name) = (self.clone(), host.clone(), host.name().to_owned());
-        let act = async move |rtnl: Rtnl| {
-            if !rtnl.is_operational(index).await? {
+        let (lab, name) = (self.clone(), host.name().to_owned());
+        let act = async move |card: Card| {
+            if !card.is_plugged_in().await? {
                 return Err(Error::Usage(format!(
                     "the interface of host {name} is down or without carrier already"
                 )));
             }
-            rtnl.set_link(index, false).await
+            card.set_down().await
         };
-        let undo = async move |rtnl: Rtnl| {
-            lab.refurnish(&rtnl, &again).await?;
-            Self::is_back(&rtnl, &again).await
+        let undo = async move |card: Card| {
+            card.refurnish(&lab).await?;
+            card.is_back().await
         };
         Alteration::begin(self, &host, "interface down", act, undo).await
     }

@@ -3,6 +3,8 @@
 //! Behind the patch the patch's port that faces the host is set down, so only this host notices.
 //! On a direct cable there is nothing between the two: the far host's interface is set down, which
 //! its kernel takes for its administrator's doing.
+//!
+//! A guest kernel gets nothing either, but its card has no sense for carrier: it goes on sending.
 
 use std::{
     sync::Arc,
@@ -11,11 +13,11 @@ use std::{
 
 use super::{
     hits::{Aim, Hits},
-    lift_aside, lift_aside_in,
+    lift_aside, lift_aside_on,
 };
 use crate::{
     error::{Attempt, Error, Result},
-    lab::{Host, Lab, carries},
+    lab::{Card, Host, Lab, carries},
     sys::rtnl::Rtnl,
     wire::Segment,
 };
@@ -70,8 +72,8 @@ impl Unplug {
         let Self { lab, aim, host } = self;
         let host = lab.host(&host)?.clone();
         let attempt = || format!("unplug host {}", host.name());
-        let rtnl = host.rtnl().attempt(attempt)?;
-        if !rtnl.is_operational(host.interface()).await.attempt(attempt)? {
+        let card = host.card().attempt(attempt)?;
+        if !card.is_plugged_in().await.attempt(attempt)? {
             return Err(Error::Usage(format!(
                 "host {} has no carrier to lose: it is unplugged already, or its interface is down",
                 host.name()
@@ -87,11 +89,11 @@ impl Unplug {
         let hits = Hits::of(&lab, &format!("{} is unplugged", host.name()), aim);
         match &side {
             Side::Port(port) => lab.patch()?.rtnl().set_link(*port, false).await?,
-            Side::Far(far) => far.rtnl().attempt(attempt)?.set_link(far.interface(), false).await?,
+            Side::Far(far) => far.card().attempt(attempt)?.set_down().await?,
         }
         let unplugged = Unplugged { lab, host: host.clone(), hits, out: Some(side) };
         unplugged.hits.on();
-        loses_carrier(&rtnl, host.interface()).await.attempt(attempt)?;
+        loses_carrier(&card).await.attempt(attempt)?;
         Ok(unplugged)
     }
 }
@@ -112,13 +114,12 @@ impl Unplugged {
     pub async fn plug_in(mut self) -> Result {
         let Some(side) = self.out.take() else { return Ok(()) };
         let attempt = || format!("plug in host {}", self.host.name());
-        let rtnl = match &side {
-            Side::Port(_) => self.lab.patch()?.rtnl().clone(),
-            Side::Far(far) => far.rtnl().attempt(attempt)?,
-        };
-        plug_in(&self.lab, &side, &rtnl).await.attempt(attempt)?;
-        let host = self.host.rtnl().attempt(attempt)?;
-        Lab::is_back(&host, &self.host).await.attempt(attempt)?;
+        match &side {
+            Side::Port(port) => set_port_up(self.lab.patch()?.rtnl(), *port).await,
+            Side::Far(far) => set_up(&self.lab, &far.card().attempt(attempt)?).await,
+        }
+        .attempt(attempt)?;
+        self.host.card().attempt(attempt)?.is_back().await.attempt(attempt)?;
         self.hits.off();
         Ok(())
     }
@@ -128,34 +129,27 @@ impl Drop for Unplugged {
     fn drop(&mut self) {
         let Some(side) = self.out.take() else { return };
         let lab = self.lab.clone();
-        match &side {
-            Side::Port(_) => lift_aside(async move |rtnl| plug_in(&lab, &side, &rtnl).await),
-            Side::Far(far) => {
-                let Ok(netns) = far.netns() else { return };
-                lift_aside_in(Some(netns), async move |rtnl| plug_in(&lab, &side, &rtnl).await);
-            }
+        match side {
+            Side::Port(port) => lift_aside(async move |rtnl| set_port_up(&rtnl, port).await),
+            Side::Far(far) => lift_aside_on(&far, async move |card| set_up(&lab, &card).await),
         }
         self.hits.off();
     }
 }
 
-/// Sets the side up again that was set down; `rtnl` is a conversation with where it is.
-async fn plug_in(lab: &Lab, side: &Side, rtnl: &Rtnl) -> Result {
-    match side {
-        Side::Port(port) => {
-            rtnl.set_link(*port, true).await?;
-            carries(rtnl.clone(), *port).await
-        }
-        Side::Far(far) => {
-            lab.refurnish(rtnl, far).await?;
-            Lab::is_back(rtnl, far).await
-        }
-    }
+async fn set_port_up(patch: &Rtnl, port: u32) -> Result {
+    patch.set_link(port, true).await?;
+    carries(patch.clone(), port).await
 }
 
-async fn loses_carrier(rtnl: &Rtnl, index: u32) -> Result {
+async fn set_up(lab: &Lab, far: &Card) -> Result {
+    far.refurnish(lab).await?;
+    far.is_back().await
+}
+
+async fn loses_carrier(card: &Card) -> Result {
     let deadline = Instant::now() + Duration::from_secs(5);
-    while rtnl.is_operational(index).await? {
+    while card.is_plugged_in().await? {
         if Instant::now() > deadline {
             return Err(Error::system("see the carrier go", "it was still there after 5 s"));
         }

@@ -45,10 +45,8 @@ pub use unresolved::Unresolved;
 
 use crate::{
     error::Result,
-    sys::{
-        netns::Netns,
-        rtnl::{self, Rtnl},
-    },
+    lab::{Card, Host},
+    sys::rtnl::{self, Rtnl},
 };
 
 /// Lifts a fault from a `drop`, which cannot wait for the runtime it happens on: another runtime
@@ -56,20 +54,22 @@ use crate::{
 pub(crate) fn lift_aside<F: Future<Output = Result>>(
     lift: impl FnOnce(Rtnl) -> F + Send + 'static,
 ) {
-    lift_aside_in(None, lift);
+    aside(async move || lift(Rtnl::start(rtnl::socket()?)).await);
 }
 
-/// As [`lift_aside`], the conversation being with this namespace instead.
-pub(crate) fn lift_aside_in<F: Future<Output = Result>>(
-    netns: Option<Netns>,
-    lift: impl FnOnce(Rtnl) -> F + Send + 'static,
+/// As [`lift_aside`], the conversation being about a host's network card.
+pub(crate) fn lift_aside_on<F: Future<Output = Result>>(
+    host: &Host,
+    lift: impl FnOnce(Card) -> F + Send + 'static,
 ) {
+    let host = host.clone();
+    aside(async move || lift(host.card_aside()?).await);
+}
+
+fn aside(act: impl AsyncFnOnce() -> Result + Send + 'static) {
     let aside = move || {
-        if let Some(netns) = netns {
-            netns.enter_for_good().ok()?;
-        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        runtime.block_on(async { lift(Rtnl::start(rtnl::socket().ok()?)).await.ok() })
+        runtime.block_on(act()).ok()
     };
     // A case that is ending anyway may fail here and loses nothing.
     let _ = std::thread::spawn(aside).join();

@@ -1,11 +1,10 @@
 //! An interface that carries less than its neighbours believe: larger frames end there without
 //! a word, smaller ones pass.
 
-use super::alteration::{Alteration, ready};
+use super::Alteration;
 use crate::{
     error::{Error, Result},
-    lab::Lab,
-    sys::rtnl::Rtnl,
+    lab::{Card, Lab},
 };
 
 impl Lab {
@@ -26,13 +25,12 @@ impl Lab {
                 whole - 1
             )));
         }
-        let index = host.interface();
-        let (lab, again) = (self.clone(), host.clone());
-        let act = async move |rtnl: Rtnl| rtnl.set_mtu(index, bytes).await;
-        let undo = async move |rtnl: Rtnl| {
-            rtnl.set_mtu(index, whole).await?;
-            lab.refurnish(&rtnl, &again).await?;
-            ready(&rtnl, &again).await
+        let lab = self.clone();
+        let act = async move |card: Card| card.set_mtu(bytes).await;
+        let undo = async move |card: Card| {
+            card.set_mtu(whole).await?;
+            card.refurnish(&lab).await?;
+            card.is_back_if_plugged_in().await
         };
         Alteration::begin(self, &host, &format!("MTU {bytes}"), act, undo).await
     }

@@ -4,8 +4,8 @@
 use super::Alteration;
 use crate::{
     error::Result,
-    lab::{Host, Ip, Lab, Neighbours},
-    sys::{neighbours::Surety, rtnl::Rtnl},
+    lab::{Card, Host, Ip, Lab, Neighbours},
+    sys::neighbours::Surety,
 };
 
 /// A hardware address that nobody in any lab has.
@@ -42,14 +42,15 @@ impl Lab {
         let index = host.interface();
         let both = |far: &Host| [Ip::V4, Ip::V6].map(|ip| far.ip(ip));
         let addresses = both(&far);
-        let act = async move |rtnl: Rtnl| {
+        let act = async move |card: Card| {
             for address in addresses {
-                rtnl.set_neighbour(index, address, mac, surety).await?;
+                card.own().set_neighbour(index, address, mac, surety).await?;
             }
             Ok(())
         };
         let neighbours = self.neighbours();
-        let undo = async move |rtnl: Rtnl| {
+        let undo = async move |card: Card| {
+            let rtnl = card.own();
             for address in both(&far) {
                 match neighbours {
                     Neighbours::Permanent => {

@@ -110,7 +110,7 @@ impl Death {
         }
         match fate {
             Fate::PoweredOff => {
-                rtnl.set_link(host.interface(), false).await?;
+                rtnl.set_link(host.shell_interface(), false).await?;
                 lab.carrier_is_lost_by_others(&host).await?;
             }
             // A panicked machine's card keeps the link, so the interface stays up; without an
@@ -118,7 +118,7 @@ impl Death {
             Fate::Panicked if guest.is_some() => {}
             Fate::Panicked => {
                 for (ip, prefix) in [(Ip::V4, 24), (Ip::V6, 64)] {
-                    rtnl.delete_address(host.interface(), host.ip(ip), prefix).await?;
+                    rtnl.delete_address(host.shell_interface(), host.ip(ip), prefix).await?;
                 }
             }
         }
@@ -126,12 +126,12 @@ impl Death {
         let life = host.die(fate.words())?;
         estate::extinguish(&life)?;
         let (shell, end) = match fate {
-            Fate::Panicked => (Some(life), host.interface()),
+            Fate::Panicked => (Some(life), host.shell_interface()),
             Fate::PoweredOff => {
                 let middle = Netns::current()?;
                 let end = lab.scene().next_port();
                 let shelf = format!("off{end}");
-                life.rtnl.move_link(host.interface(), (&shelf, end), middle.as_fd()).await?;
+                life.rtnl.move_link(host.shell_interface(), (&shelf, end), middle.as_fd()).await?;
                 lab.scene().forget_estate(host.name());
                 (None, end)
             }

@@ -3,7 +3,7 @@
 use super::Alteration;
 use crate::{
     error::Result,
-    lab::{Host, Ip, Lab},
+    lab::{Card, Host, Ip, Lab},
     sys::{
         routes::{Connected, DeadEnd},
         rtnl::Rtnl,
@@ -47,9 +47,9 @@ impl Lab {
             other => format!("route to {to} is {other:?}").to_lowercase(),
         };
         let (here, there) = (host.clone(), far.clone());
-        let act = async move |rtnl: Rtnl| mislead(&rtnl, &here, &there, how).await;
+        let act = async move |card: Card| mislead(card.own(), &here, &there, how).await;
         let again = host.clone();
-        let undo = async move |rtnl: Rtnl| lead(&rtnl, &again, &far, how).await;
+        let undo = async move |card: Card| lead(card.own(), &again, &far, how).await;
         Alteration::begin(self, &host, &text, act, undo).await
     }
 }

@@ -57,7 +57,10 @@ impl RulesBuilder {
             rule.check()?;
             for host in rule.hosts() {
                 patch.ports_from(Some(host))?;
-                self.lab.host(host)?.rtnl().attempt(|| format!("turn on rule \"{rule}\""))?;
+                self.lab
+                    .host(host)?
+                    .alive(|_| ())
+                    .attempt(|| format!("turn on rule \"{rule}\""))?;
             }
             bases.push(self.base(rule)?);
         }

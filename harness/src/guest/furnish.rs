@@ -33,7 +33,8 @@ pub(super) fn load_ipv6() {
 }
 
 /// Pins the sysctls, brings the interfaces up and gives them addresses and neighbours.
-pub(super) fn furnish(furniture: Furniture) -> Result {
+/// Says the index of the network card.
+pub(super) fn furnish(furniture: Furniture) -> Result<u32> {
     let Furniture { addresses, neighbours, gateways, sysctls } = furniture;
     settings::pin(sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -61,6 +62,6 @@ pub(super) fn furnish(furniture: Furniture) -> Result {
         for gateway in gateways.into_iter().filter(possible) {
             rtnl.add_default_route(index, gateway).await?;
         }
-        Ok(())
+        Ok(index)
     })
 }

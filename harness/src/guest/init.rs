@@ -37,7 +37,7 @@ use crate::{
         protocol::{MESSAGE_LIMIT, decode},
     },
     stamp::Stamp,
-    sys::{counters, inside, seqpacket, signals, sock_diag::Diag, sysctl},
+    sys::{counters, inside, rtnl, seqpacket, signals, sock_diag::Diag, sysctl},
 };
 
 /// The argument with which a lastack binary is started as a guest's init.
@@ -122,7 +122,8 @@ impl Init {
         match ask {
             Ask::Clock => Ok(Answer::Time(Stamp::now())),
             Ask::Shift(by) => shift(by).map(done),
-            Ask::Furnish(furniture) => furnish(furniture).map(done),
+            Ask::Furnish(furniture) => furnish(furniture).map(|index| Answer::Number(index.into())),
+            Ask::Routes { channel } => self.relay(channel).map(done),
             Ask::Start { channel, host, name } => self.start(channel, &host, &name),
             Ask::Signal { pid, signal } => Signal::try_from(signal)
                 .and_then(|signal| kill(Pid::from_raw(pid), signal))
@@ -166,6 +167,15 @@ impl Init {
             .attempt(attempt)?;
         let _ = self.born.send(());
         Ok(Answer::Number(spawned.id().into()))
+    }
+
+    /// Lets the case speak to this kernel's routing side.
+    fn relay(&self, channel: u32) -> Result {
+        let socket = Arc::new(rtnl::blocking_socket()?);
+        held(&self.agents).insert(channel, socket.clone());
+        let init = self.clone();
+        thread::spawn(move || init.pass_on(channel, &socket));
+        Ok(())
     }
 
     /// Carries an agent's messages to the case; an empty one says that it has ended.

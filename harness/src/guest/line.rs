@@ -112,13 +112,7 @@ impl Line {
         let (ours, theirs) = seqpacket::pair()?;
         let inner = Arc::new(ours);
         let (sender, messages) = mpsc::channel::<Vec<u8>>();
-        let channel = {
-            let mut shared = held(&self.shared);
-            shared.next += 1;
-            let channel = shared.next;
-            shared.channels.insert(channel, sender);
-            channel
-        };
+        let channel = self.open(sender);
         // A thread each way: one side that is slow to listen must not stop the line.
         let (inward, outward, line) = (inner.clone(), inner, self.clone());
         let deliver = move || {
@@ -159,12 +153,27 @@ impl Line {
         Ok((theirs, pid, ending))
     }
 
+    /// Gives what comes over a new channel to `sender`; its number.
+    pub(super) fn open(&self, sender: mpsc::Sender<Vec<u8>>) -> u32 {
+        let mut shared = held(&self.shared);
+        shared.next += 1;
+        let channel = shared.next;
+        shared.channels.insert(channel, sender);
+        channel
+    }
+
+    /// Lets go of who listens to a channel.
+    pub(super) fn close(&self, channel: u32) {
+        held(&self.shared).channels.remove(&channel);
+    }
+
     /// What to say of an answer to another question than the one that was asked.
     pub(super) fn nonsense(&self, ask: &Ask) -> Error {
         Error::system(format!("ask guest {} for {ask:?}", self.host), "another kind of answer")
     }
 
-    fn write(&self, channel: u32, message: &[u8]) -> std::io::Result<()> {
+    /// Sends one message over a channel.
+    pub(super) fn write(&self, channel: u32, message: &[u8]) -> std::io::Result<()> {
         let mut stream = held(&self.stream);
         write_frame(&mut *stream, channel, message)?;
         let _ = self.prod.send(());

@@ -15,11 +15,12 @@ use nix::{
 use super::{
     line::{Ending, Line},
     protocol::{Answer, Ask, Furniture},
+    relay,
 };
 use crate::{
     error::{Error, Result},
     stamp::Stamp,
-    sys::{child::readable, inside, sock_diag::SocketEntry},
+    sys::{child::readable, inside, rtnl::Rtnl, sock_diag::SocketEntry},
 };
 
 /// How many times the clocks are compared. The quickest exchange counts, so a few are enough.
@@ -78,9 +79,18 @@ impl Guest {
         self.ask(&Ask::Shift(best.1)).map(drop)
     }
 
-    /// Makes it a host of its lab.
-    pub(crate) fn furnish(&self, furniture: Furniture) -> Result {
-        self.ask(&Ask::Furnish(furniture)).map(drop)
+    /// Makes it a host of its lab; the index of its network card.
+    pub(crate) fn furnish(&self, furniture: Furniture) -> Result<u32> {
+        let ask = Ask::Furnish(furniture);
+        match self.ask(&ask)? {
+            Answer::Number(index) => Ok(u32::try_from(index).expect("indexes fit a u32")),
+            _ => self.nonsense(&ask),
+        }
+    }
+
+    /// Begins a conversation with its routing side, on the current runtime.
+    pub(crate) fn routes(&self) -> Result<Rtnl> {
+        relay::open(&self.0.line).map(Rtnl::over)
     }
 
     /// Starts an agent in it: its control socket, its process id there, and word of its end.

@@ -24,7 +24,7 @@ pub enum Ask {
     Clock,
     /// Set the clock forward by so many nanoseconds, or back.
     Shift(i64),
-    /// Become a host of the lab.
+    /// Become a host of the lab. The answer is the index of its network card.
     Furnish(Furniture),
     /// Start an agent whose control channel has this number.
     Start {
@@ -34,6 +34,11 @@ pub enum Ask {
         host: String,
         /// The process's name.
         name: String,
+    },
+    /// Pass on between a netlink socket of yours and the channel of this number.
+    Routes {
+        /// The channel.
+        channel: u32,
     },
     /// `kill(2)`.
     Signal {

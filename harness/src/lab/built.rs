@@ -138,13 +138,6 @@ impl Lab {
         self.0.plan.furnish_over(rtnl, host, self.hosts()).await
     }
 
-    /// Waits until a host that has been refurnished has its carrier and takes its addresses for
-    /// its own.
-    pub(crate) async fn is_back(rtnl: &Rtnl, host: &Host) -> Result {
-        carries(rtnl.clone(), host.interface()).await?;
-        answers_to(rtnl.clone(), host.ip(Ip::V6)).await
-    }
-
     /// On a direct cable, waits until the others have noticed that `host` holds the link no more,
     /// which takes a work item (`net/core/link_watch.c`); behind a patch they never do.
     pub(crate) async fn carrier_is_lost_by_others(&self, host: &Host) -> Result {
@@ -154,7 +147,7 @@ impl Lab {
         for other in self.hosts().iter().filter(|other| !other.is(host)) {
             let Ok(rtnl) = other.shell_rtnl() else { continue };
             let deadline = Instant::now() + Duration::from_secs(5);
-            while rtnl.is_operational(other.interface()).await? {
+            while rtnl.is_operational(other.shell_interface()).await? {
                 if Instant::now() > deadline {
                     let attempt = format!("see host {} lose its carrier", other.name());
                     return Err(Error::system(attempt, "it has it after 5 s"));
@@ -177,12 +170,12 @@ impl Lab {
 
     /// Waits until every path carries segments, between those hosts that are alive.
     pub(super) async fn carries(&self) -> Result {
-        let alive = self.hosts().iter().filter_map(|host| Some((host, host.shell_rtnl().ok()?)));
-        let ready = alive.map(|(host, rtnl)| async move {
+        let alive = self.hosts().iter().filter_map(|host| host.card().ok());
+        let ready = alive.map(|card| async move {
             // A guest kernel says itself when it is up.
-            match host.kind() {
-                HostKind::Namespace => Self::is_back(&rtnl, host).await,
-                HostKind::Guest => carries(rtnl, host.interface()).await,
+            match card.host().kind() {
+                HostKind::Namespace => card.is_back().await,
+                HostKind::Guest => card.is_plugged_in_soon().await,
             }
         });
         try_join_all(ready).await?;

@@ -3,7 +3,10 @@
 use std::{
     net::{IpAddr, SocketAddr},
     process::Command,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -39,6 +42,8 @@ pub(crate) struct Life {
     /// The kernel that is the host, if it is not this machine's: then the rest only holds its
     /// network card.
     pub(crate) guest: Option<Guest>,
+    /// The conversation with that kernel's routing side, once it is the host.
+    pub(crate) routes: Option<Rtnl>,
 }
 
 impl Life {
@@ -60,7 +65,10 @@ pub(super) struct Inner {
     pub(super) name: String,
     /// `Err` says what it died of.
     pub(super) life: Mutex<std::result::Result<Life, &'static str>>,
+    /// The index of its interface in the namespace that the host is, or that holds its card.
     pub(super) index: u32,
+    /// The same as a guest counts, once it is the host.
+    pub(super) card: AtomicU32,
     pub(super) v4: IpAddr,
     pub(super) v6: IpAddr,
     pub(super) mac: [u8; 6],
@@ -106,13 +114,12 @@ impl Host {
         self.0.mac
     }
 
-    /// Its routing side: links, addresses, neighbours.
+    /// Its routing side: links, addresses, neighbours. A guest's is spoken to over its line.
     ///
     /// # Errors
     /// The host is dead.
     pub fn rtnl(&self) -> Result<Rtnl> {
-        self.not_in_a_guest("the routing side")?;
-        self.shell_rtnl()
+        self.alive(|life| life.routes.as_ref().unwrap_or(&life.rtnl).clone())
     }
 
     /// The routing side of the namespace that the host is, or that holds its network card.
@@ -151,9 +158,25 @@ impl Host {
         }
     }
 
+    /// A guest kernel has become the host: its routing side, and the index of its network card.
+    pub(crate) fn move_in(&self, routes: Rtnl, card: u32) {
+        self.0.card.store(card, Ordering::Relaxed);
+        if let Ok(life) = &mut *self.life() {
+            life.routes = Some(routes);
+        }
+    }
+
     /// The index of its interface.
     #[must_use]
     pub fn interface(&self) -> u32 {
+        match self.kind() {
+            HostKind::Namespace => self.0.index,
+            HostKind::Guest => self.0.card.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The index of its interface in the namespace that the host is, or that holds its card.
+    pub(crate) fn shell_interface(&self) -> u32 {
         self.0.index
     }
 
@@ -161,8 +184,9 @@ impl Host {
     /// the network of a container. The namespace itself lives on while anybody holds it.
     ///
     /// # Errors
-    /// It has been taken away before.
+    /// It has been taken away before, or the host is a guest, whose card is soldered in.
     pub async fn lose_network(&self) -> Result {
+        self.not_in_a_guest("taking its network card away")?;
         self.rtnl()?.delete_link(self.0.index).await?;
         let text = format!("{} has lost its network", self.name());
         self.0.journal.write(&Record::Note { at: Stamp::now(), text });

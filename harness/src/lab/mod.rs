@@ -5,6 +5,7 @@
 
 mod builder;
 mod built;
+mod card;
 pub mod estate;
 mod host;
 mod ip;
@@ -16,6 +17,7 @@ pub(crate) mod settings;
 
 pub use builder::{HostKind, LabBuilder, Neighbours};
 pub use built::Lab;
+pub(crate) use card::Card;
 pub(crate) use host::Life;
 pub use host::{Host, Running};
 pub use ip::Ip;

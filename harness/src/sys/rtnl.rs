@@ -5,7 +5,7 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
 use futures::{StreamExt, TryStreamExt};
@@ -66,12 +66,33 @@ pub fn socket() -> Result<Socket> {
     open().attempt(|| "open a netlink socket".to_owned())
 }
 
+/// The same for who passes messages on and waits for them.
+///
+/// # Errors
+/// The kernel refuses the socket.
+pub(crate) fn blocking_socket() -> Result<OwnedFd> {
+    let socket = socket()?;
+    socket.set_non_blocking(false).attempt(|| "let a netlink socket block".to_owned())?;
+    Ok(descriptor(socket))
+}
+
+fn descriptor(socket: Socket) -> OwnedFd {
+    // SAFETY: the descriptor comes straight from the socket that gives up owning it.
+    unsafe { OwnedFd::from_raw_fd(Fd(socket).into_raw_fd()) }
+}
+
 impl Rtnl {
     /// Starts the conversation on the current tokio runtime.
     #[must_use]
     pub fn start(socket: Socket) -> Self {
-        // SAFETY: the descriptor comes straight from the socket that gives up owning it.
-        let socket = unsafe { TokioSocket::from_raw_fd(IntoRawFd::into_raw_fd(Fd(socket))) };
+        Self::over(descriptor(socket))
+    }
+
+    /// As [`Self::start`], over a netlink socket or what passes for one: it keeps messages whole,
+    /// does not mind to whom they are addressed, and never ends.
+    pub(crate) fn over(socket: OwnedFd) -> Self {
+        // SAFETY: the descriptor comes straight from who gives up owning it.
+        let socket = unsafe { TokioSocket::from_raw_fd(socket.into_raw_fd()) };
         let (connection, handle, _) = rtnetlink::from_socket(socket);
         tokio::spawn(connection);
         Self { handle }
@@ -157,10 +178,24 @@ impl Rtnl {
     /// # Errors
     /// There is no such interface.
     pub async fn is_operational(&self, index: u32) -> Result<bool> {
+        let link = self.link(index).await?;
+        Ok(link.is_some_and(|link| link.attributes.contains(&LinkAttribute::OperState(State::Up))))
+    }
+
+    /// Whether an interface is up and nothing is known against its carrier, which is all that can
+    /// be asked of a card whose driver says nothing of it (`net/core/dev.c`, `dev_get_flags`).
+    ///
+    /// # Errors
+    /// There is no such interface.
+    pub async fn is_running(&self, index: u32) -> Result<bool> {
+        let link = self.link(index).await?;
+        Ok(link.is_some_and(|link| link.header.flags.contains(LinkFlags::Running)))
+    }
+
+    async fn link(&self, index: u32) -> Result<Option<LinkMessage>> {
         let refused = |error| refusal(error, || format!("look at interface {index}"));
         let mut links = self.handle.link().get().match_index(index).execute();
-        let link = links.try_next().await.map_err(refused)?;
-        Ok(link.is_some_and(|link| link.attributes.contains(&LinkAttribute::OperState(State::Up))))
+        links.try_next().await.map_err(refused)
     }
 
     /// Moves an interface into another namespace, under this name and index; it arrives down, without addresses (`net/core/dev.c`, `__dev_change_net_namespace`).

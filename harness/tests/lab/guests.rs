@@ -112,7 +112,7 @@ async fn what_a_guest_cannot_do_it_refuses(scene: Scene) -> Result {
     refused(b.host().run(|| ()).await, &words)?;
     refused(b.host().spawn(std::process::Command::new("true")), &words)?;
     refused(b.host().netns(), &words)?;
-    refused(b.host().rtnl(), &words)?;
+    refused(b.host().lose_network().await, &words)?;
     refused(b.host().destroy(&b.kernel().is(State::Established)?), &words)?;
     let typo = scene.lab().guest("c").build().await;
     refused(typo, &["host c", "guest", "not in the lab"])?;
@@ -140,7 +140,11 @@ async fn a_guest_behind_a_router_talks(scene: Scene) -> Result {
 
 async fn a_guest_dies_once(scene: Scene) -> Result {
     let lab = scene.lab().guest("b").build().await?;
+    let (card, routes) = (lab.host("b")?.interface(), lab.host("b")?.rtnl()?);
+    holds("its card", routes.is_running(card).await?)?;
     let outage = lab.power_off("b").that_may_miss().now().await?;
+    // Who still speaks to it is not left waiting.
+    refused(routes.is_running(card).await, &["Host is down"])?;
     refused(lab.power_off("b").now().await, &["b is powered off"])?;
     refused(lab.panic("b").now().await, &["b is powered off"])?;
     refused(lab.host("b")?.process().await, &["b is powered off"])?;

@@ -37,7 +37,7 @@ fn registry() -> Result<Registry, Problems> {
     }
     Registry::build(&sources![
         calls closures faults fidelity guests impairment inject layout links misuse options
-        processes readiness routed routes rules signals sysctls
+        processes readiness  routed routes rules signals sysctls
     ])
 }
 
@@ -49,6 +49,10 @@ macro_rules! told {
     ($family:ident, $id:literal across $variants:expr, $($name:ident)*) => {
         $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")
             .across($variants, $name);)*
+    };
+    ($family:ident, $id:literal on both kinds across $variants:expr, $($name:ident)*) => {
+        $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")
+            .across_on_both_kinds($variants, $name);)*
     };
 }
 pub(crate) use told;

@@ -31,7 +31,7 @@ impl LabBuilder {
         let end = |n: usize| LinkEnd {
             netns: Some(homes[n].as_raw_fd()),
             name: INTERFACE,
-            index: hosts[n].interface(),
+            index: hosts[n].shell_interface(),
             mac: hosts[n].mac(),
         };
         if self.middle == Middle::Cable {
@@ -76,7 +76,7 @@ impl LabBuilder {
             (None, None) => hosts
                 .iter()
                 .map(|host| {
-                    let tap = host.shell()?.enter(|| Tap::open(host.interface()))??;
+                    let tap = host.shell()?.enter(|| Tap::open(host.shell_interface()))??;
                     Ok((info(host.name(), "eth0", true), tap))
                 })
                 .collect::<Result<Vec<_>>>()?,

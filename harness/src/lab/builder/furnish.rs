@@ -77,7 +77,7 @@ impl LabBuilder {
 
     /// Boots the kernel of a guest host and makes it the host.
     async fn boot(&self, host: &Host, all: &[Host]) -> Result {
-        host.shell_rtnl()?.set_link(host.interface(), true).await?;
+        host.shell_rtnl()?.set_link(host.shell_interface(), true).await?;
         let own = self.sysctls.iter().filter(|(of, ..)| of == host.name());
         let furniture = Furniture {
             addresses: Ip::BOTH.map(|(_, ip)| (host.ip(ip), ip.prefix())).into(),
@@ -92,7 +92,9 @@ impl LabBuilder {
             let guest = boot(&Plan { host, netns: &netns, interface: INTERFACE, mac, mtu })?;
             // Known from here on, so that it ends with its host whatever comes.
             of.equip(guest.clone());
-            guest.furnish(furniture)
+            let card = guest.furnish(furniture)?;
+            of.move_in(guest.routes()?, card);
+            Ok(())
         });
         booted.await.attempt(|| format!("boot host {}", host.name()))?
     }

@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsFd,
-    sync::Mutex,
+    sync::{Mutex, atomic::AtomicU32},
 };
 
 use super::{INTERFACE, LabBuilder, Middle};
@@ -44,8 +44,13 @@ impl LabBuilder {
             };
             inside().map_err(|error: Error| error.on_host(name))
         })?;
-        let begin =
-            |(netns, (socket, diag))| Life { netns, rtnl: Rtnl::start(socket), diag, guest: None };
+        let begin = |(netns, (socket, diag))| Life {
+            netns,
+            rtnl: Rtnl::start(socket),
+            diag,
+            guest: None,
+            routes: None,
+        };
         Ok(made.into_iter().map(begin).collect())
     }
 
@@ -76,6 +81,7 @@ impl LabBuilder {
             // device for an unstacked one and be in no hurry to notice its carrier
             // (net/core/link_watch.c, linkwatch_urgent_event).
             index: 1 + u32::from(n),
+            card: AtomicU32::default(),
             v4,
             v6,
             mac: [2, 0, 0, 0, 0, n],
@@ -99,7 +105,7 @@ impl LabBuilder {
         let name = host.name().to_owned();
         let life = self.begin_lives(std::slice::from_ref(&name))?.remove(0);
         self.scene.keep_estate(&name, &life.netns);
-        let own = (INTERFACE, host.interface());
+        let own = (INTERFACE, host.shell_interface());
         holder.move_link(index, own, life.netns.as_fd()).await?;
         host.live(life);
         self.furnish(host, all).await
