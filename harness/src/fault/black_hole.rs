@@ -48,15 +48,19 @@ impl BlackHoleBuilder {
     /// Opens it: when this returns, no matching segment gets through any more.
     ///
     /// # Errors
-    /// The lab has no patch or no such host, or the kernel refuses the filter.
+    /// The lab has no patch, no such host or a dead one, or the kernel refuses the filter.
     pub async fn open(self) -> Result<BlackHole> {
-        let patch = self.lab.patch()?.clone();
+        let text = self.describe();
+        let attempt = || format!("open the {text}");
+        let patch = self.lab.patch().attempt(attempt)?.clone();
+        if let Some(host) = &self.aim.from {
+            self.lab.living(host).attempt(attempt)?;
+        }
         let ports = patch.ports_from(self.aim.from.as_deref())?;
         let matches = match self.aim.only {
             None => vec![vec![Word::ANY]],
             Some(flags) => flag_words(flags).to_vec(),
         };
-        let text = self.describe();
         let hits = Hits::of(&self.lab, &text, self.aim);
         let mut hole = BlackHole { patch, hits, filters: Vec::new() };
         for port in &ports {
@@ -64,7 +68,7 @@ impl BlackHoleBuilder {
                 let priority = hole.patch.priority();
                 let rtnl = hole.patch.rtnl();
                 let added = rtnl.add_filter(port.index, priority, words, &Fate::Swallow).await;
-                added.attempt(|| format!("open the {text}"))?;
+                added.attempt(attempt)?;
                 hole.filters.push((port.index, priority));
             }
         }

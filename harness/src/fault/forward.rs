@@ -108,6 +108,9 @@ impl ForwardBuilder {
         if let Some(reason) = &self.deed.impossible {
             return Err(Error::Usage(reason.clone())).attempt(attempt);
         }
+        if let Some(host) = &self.aim.from {
+            self.lab.living(host).attempt(attempt)?;
+        }
         let selection = self.selection(router).attempt(attempt)?;
         let mut chain = format!(" chain deed {{\n  type filter hook {}\n", self.deed.hook);
         for statement in &self.deed.statements {

@@ -2,7 +2,10 @@
 //!
 //! Counted on the wire, by taps that know nothing of the fault, and not by the fault itself.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::Inspect;
 use crate::{
@@ -38,6 +41,8 @@ pub(super) struct Hits {
     wire: Wire,
     journal: Journal,
     span: Mutex<(Stamp, Option<Stamp>)>,
+    /// Whether it ever acted: one that was refused on the way proves nothing, and need not.
+    acted: AtomicBool,
 }
 
 impl Hits {
@@ -45,7 +50,8 @@ impl Hits {
     pub fn of(lab: &Lab, text: &str, aim: Aim) -> Arc<Self> {
         let (wire, journal) = (lab.wire().clone(), lab.scene().journal().clone());
         let span = Mutex::new((Stamp::now(), None));
-        let hits = Arc::new(Self { text: text.to_owned(), aim, wire, journal, span });
+        let (text, acted) = (text.to_owned(), AtomicBool::new(false));
+        let hits = Arc::new(Self { text, aim, wire, journal, span, acted });
         lab.scene().keep_fault(hits.clone());
         hits
     }
@@ -57,12 +63,16 @@ impl Hits {
 
     /// Notes that the fault acts from now on.
     pub fn on(&self) {
+        self.acted.store(true, Ordering::Relaxed);
         let text = self.text.clone();
         self.journal.write(&Record::Fault { at: Stamp::now(), on: true, text });
     }
 
     /// Notes that it acts no more.
     pub fn off(&self) {
+        if !self.acted.load(Ordering::Relaxed) {
+            return;
+        }
         let at = Stamp::now();
         self.span.lock().expect("no holder of this lock panics").1 = Some(at);
         self.journal.write(&Record::Fault { at, on: false, text: self.text.clone() });
@@ -119,7 +129,8 @@ impl Hits {
 
 impl Inspect for Hits {
     fn inspect(&self) -> Result {
-        if self.aim.may_miss || !self.so_far().is_empty() || self.unresolved() > 0 {
+        let acted = self.acted.load(Ordering::Relaxed);
+        if !acted || self.aim.may_miss || !self.so_far().is_empty() || self.unresolved() > 0 {
             return Ok(());
         }
         let (expected, seen) = ("swallows at least one segment", "swallowed nothing");

@@ -55,12 +55,16 @@ impl ImpairmentBuilder {
     /// Turns it on: when this returns, every frame that enters the patch is impaired.
     ///
     /// # Errors
-    /// The settings are impossible, there is no patch or no such host, the path is impaired
-    /// already, or the kernel has no netem.
+    /// The settings are impossible, there is no patch, no such host or a dead one, the path is
+    /// impaired already, or the kernel has no netem.
     pub async fn turn_on(self) -> Result<Impairment> {
         let (ports, way) = self.way()?;
         let Self { lab, netem, towards, from, may_miss } = self;
-        possible(&netem)?;
+        let attempt = || format!("impair the path {way}");
+        possible(&netem).attempt(attempt)?;
+        for host in from.iter().chain(&towards) {
+            lab.living(host).attempt(attempt)?;
+        }
         let patch = lab.patch()?.clone();
         let text = format!("{netem} {way}");
         patch.claim(&ports)?;
@@ -129,10 +133,11 @@ impl Impairment {
     /// # Errors
     /// The settings are impossible.
     pub async fn change(&mut self, netem: Netem) -> Result {
-        possible(&netem)?;
         for port in &self.ports {
+            let attempt = || format!("impair what goes to host {}: {netem}", port.host);
+            possible(&netem).attempt(attempt)?;
             let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
-            changed.attempt(|| format!("impair what goes to host {}: {netem}", port.host))?;
+            changed.attempt(attempt)?;
         }
         self.lab.wire().allow(netem.longest_delay());
         self.lab.scene().note(format!("impairment changed: {netem}"));

@@ -90,8 +90,8 @@ impl Death {
     /// segment of it is on its way.
     ///
     /// # Errors
-    /// There is no such host, it is dead already, or the kernel cannot destroy sockets from outside
-    /// (`CONFIG_INET_DIAG_DESTROY`).
+    /// There is no such host, it is dead already, its interface is gone, or the kernel cannot
+    /// destroy sockets from outside (`CONFIG_INET_DIAG_DESTROY`).
     pub async fn now(self) -> Result<Outage> {
         let Self { lab, host, fate, aim } = self;
         let host = lab.host(&host)?.clone();
@@ -100,6 +100,8 @@ impl Death {
         let attempt = || format!("{verb} host {}", host.name());
         let rtnl = host.shell_rtnl().attempt(attempt)?;
         let guest = host.guest()?;
+        // Says that the interface is gone, before anything is done.
+        rtnl.is_operational(host.shell_interface()).await.attempt(attempt)?;
         let hits = Hits::of(&lab, &text, aim);
         if let Some(guest) = &guest {
             // Nothing to be careful about: it takes its sockets with it, in whatever state.
@@ -110,15 +112,20 @@ impl Death {
         }
         match fate {
             Fate::PoweredOff => {
-                rtnl.set_link(host.shell_interface(), false).await?;
+                rtnl.set_link(host.shell_interface(), false).await.attempt(attempt)?;
                 lab.carrier_is_lost_by_others(&host).await?;
             }
             // A panicked machine's card keeps the link, so the interface stays up; without an
             // address the stack behind it neither sends nor answers.
             Fate::Panicked if guest.is_some() => {}
             Fate::Panicked => {
-                for (ip, prefix) in [(Ip::V4, 24), (Ip::V6, 64)] {
-                    rtnl.delete_address(host.shell_interface(), host.ip(ip), prefix).await?;
+                for ip in [Ip::V4, Ip::V6] {
+                    // Some other fault may have taken it.
+                    if rtnl.is_local(host.ip(ip)).await.unwrap_or(false) {
+                        let index = host.shell_interface();
+                        let deleted = rtnl.delete_address(index, host.ip(ip), ip.prefix()).await;
+                        deleted.attempt(attempt)?;
+                    }
                 }
             }
         }

@@ -57,10 +57,7 @@ impl RulesBuilder {
             rule.check()?;
             for host in rule.hosts() {
                 patch.ports_from(Some(host))?;
-                self.lab
-                    .host(host)?
-                    .alive(|_| ())
-                    .attempt(|| format!("turn on rule \"{rule}\""))?;
+                self.lab.living(host).attempt(|| format!("turn on rule \"{rule}\""))?;
             }
             bases.push(self.base(rule)?);
         }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{Attempt, Result},
+    guest::Guest,
     lab::{Host, Lab, Patch, estate},
     sys::{
         rtnl::Rtnl,
@@ -35,19 +36,31 @@ pub struct Suspension {
 
 /// What has been done to it, to be undone.
 struct Asleep {
-    pids: Vec<i32>,
+    host: Host,
+    sleepers: Sleepers,
     filters: Vec<(u32, u16)>,
+}
+
+/// Who stands still.
+enum Sleepers {
+    /// A guest's processes are its kernel's to stop, which traces them (ptrace(2)).
+    Guest(Guest),
+    /// The processes of a namespace.
+    Processes(Vec<i32>),
 }
 
 impl Suspension {
     pub(crate) async fn begin(lab: &Lab, host: &str) -> Result<Self> {
         let host: Host = lab.host(host)?.clone();
         let attempt = || format!("suspend host {}", host.name());
-        let netns = host.shell().attempt(attempt)?;
+        host.is_awake().attempt(attempt)?;
         let patch = lab.patch().attempt(attempt)?.clone();
         let aim = Aim { to: Some(host.name().to_owned()), may_miss: true, ..Aim::default() };
         let hits = Hits::of(lab, &format!("{} sleeps", host.name()), aim);
-        let mut filters = Vec::new();
+        let mut sleep = Self { patch: patch.clone(), hits, asleep: None };
+        let sleepers = Sleepers::Processes(Vec::new());
+        let asleep = Asleep { host: host.clone(), sleepers, filters: Vec::new() };
+        let asleep = sleep.asleep.insert(asleep);
         for port in patch.ports() {
             let words = if port.host == host.name() {
                 vec![Word::ANY]
@@ -57,14 +70,16 @@ impl Suspension {
             let priority = patch.priority();
             let added = patch.rtnl().add_filter(port.index, priority, &words, &Fate::Swallow);
             added.await.attempt(attempt)?;
-            filters.push((port.index, priority));
+            asleep.filters.push((port.index, priority));
         }
-        // A guest's processes are its kernel's to stop, which traces them (ptrace(2)).
-        let guest = host.guest()?;
-        let pids = guest.map_or_else(|| estate::residents(&netns), |guest| vec![guest.pid()]);
-        signal(&pids, Signal::SIGSTOP);
-        hits.on();
-        Ok(Self { patch, hits, asleep: Some(Asleep { pids, filters }) })
+        host.sleeps(true).attempt(attempt)?;
+        asleep.sleepers = match host.guest()? {
+            Some(guest) => Sleepers::Guest(guest),
+            None => Sleepers::Processes(estate::residents(&host.shell()?)),
+        };
+        asleep.sleepers.sleep(true);
+        sleep.hits.on();
+        Ok(sleep)
     }
 
     /// The segments sent to the sleeper so far.
@@ -78,13 +93,13 @@ impl Suspension {
     /// Wakes it up.
     ///
     /// # Errors
-    /// The kernel refuses.
+    /// It has died in its sleep, or the kernel refuses.
     pub async fn resume(mut self) -> Result {
-        if let Some(asleep) = self.asleep.take() {
-            wake(self.patch.rtnl(), asleep).await?;
-        }
+        let Some(asleep) = self.asleep.take() else { return Ok(()) };
+        let attempt = format!("resume host {}", asleep.host.name());
+        let woken = wake(self.patch.rtnl(), asleep).await;
         self.hits.off();
-        Ok(())
+        woken.attempt(|| attempt)
     }
 }
 
@@ -97,18 +112,28 @@ impl Drop for Suspension {
     }
 }
 
-/// The processes first, so that they are there when the first segment comes.
+/// The processes first, so that they are there when the first segment comes. The path is whole
+/// again also if nobody is left to wake up.
 async fn wake(rtnl: &Rtnl, asleep: Asleep) -> Result {
-    signal(&asleep.pids, Signal::SIGCONT);
+    let wakes = asleep.host.sleeps(false);
+    asleep.sleepers.sleep(false);
     for (port, priority) in asleep.filters {
         rtnl.delete_filter(port, priority).await?;
     }
-    Ok(())
+    wakes
 }
 
-fn signal(pids: &[i32], signal: Signal) {
-    for pid in pids {
-        // One that has ended meanwhile needs neither.
-        let _ = kill(Pid::from_raw(*pid), signal);
+impl Sleepers {
+    fn sleep(&self, asleep: bool) {
+        match self {
+            Self::Guest(guest) => guest.sleeps(asleep),
+            Self::Processes(pids) => {
+                let signal = if asleep { Signal::SIGSTOP } else { Signal::SIGCONT };
+                for pid in pids {
+                    // One that has ended meanwhile needs neither.
+                    let _ = kill(Pid::from_raw(*pid), signal);
+                }
+            }
+        }
     }
 }

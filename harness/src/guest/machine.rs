@@ -3,7 +3,10 @@
 use std::{
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,13 +43,15 @@ struct Inner {
     pid: i32,
     pidfd: OwnedFd,
     line: Arc<Line>,
+    asleep: AtomicBool,
     ended: Mutex<bool>,
 }
 
 impl Guest {
     pub(super) fn new(host: &str, pid: i32, pidfd: OwnedFd, line: Arc<Line>) -> Self {
         let host = host.to_owned();
-        Self(Arc::new(Inner { host, pid, pidfd, line, ended: Mutex::new(false) }))
+        let asleep = AtomicBool::new(false);
+        Self(Arc::new(Inner { host, pid, pidfd, line, asleep, ended: Mutex::new(false) }))
     }
 
     /// The kernel's own process id, as the case counts.
@@ -54,7 +59,19 @@ impl Guest {
         self.0.pid
     }
 
+    /// Lets it stand still with all that runs in it, or go on.
+    pub(crate) fn sleeps(&self, asleep: bool) {
+        self.0.asleep.store(asleep, Ordering::Relaxed);
+        let signal = if asleep { Signal::SIGSTOP } else { Signal::SIGCONT };
+        // One that has died needs neither.
+        let _ = kill(Pid::from_raw(self.0.pid), signal);
+    }
+
     fn ask(&self, ask: &Ask) -> Result<Answer> {
+        if self.0.asleep.load(Ordering::Relaxed) {
+            let attempt = format!("ask the guest kernel of host {}", self.0.host);
+            return Err(Error::system(attempt, "it sleeps").advise("let it resume first"));
+        }
         self.0.line.ask(ask)
     }
 
@@ -172,7 +189,14 @@ impl Guest {
     /// Lets its kernel panic, and comes back when it is dead. A user-mode kernel that panics ends
     /// its own process (`arch/um/kernel/um_arch.c`, `panic_exit`): what is left is a network card
     /// that holds its link, as on a machine that hangs after its panic.
+    ///
+    /// One that sleeps executes nothing, be it its own panic, and if it were woken for it, it
+    /// might do other things first. It is killed where it stands, which leaves the same.
     pub(crate) fn panic(&self) -> Result {
+        if self.0.asleep.load(Ordering::Relaxed) {
+            let _ = self.kill();
+            return Ok(());
+        }
         // The answer is its death.
         let line = self.0.line.clone();
         let asking = std::thread::spawn(move || drop(line.ask(&Ask::Panic)));

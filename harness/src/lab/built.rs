@@ -66,6 +66,15 @@ impl Lab {
         })
     }
 
+    /// The host of this name, for a fault that would hit nothing of a dead one.
+    ///
+    /// # Errors
+    /// The lab has none, or it is dead.
+    pub(crate) fn living(&self, name: &str) -> Result<&Host> {
+        let host = self.host(name)?;
+        host.alive(|_| host)
+    }
+
     /// All hosts, in the order they were named.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {

@@ -24,7 +24,7 @@ impl Host {
     /// Its network card.
     ///
     /// # Errors
-    /// It is dead.
+    /// It is dead, or a guest that sleeps.
     pub(crate) fn card(&self) -> Result<Card> {
         Ok(Card { host: self.clone(), own: self.rtnl()?, shell: self.shell_rtnl()? })
     }

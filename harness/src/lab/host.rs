@@ -44,6 +44,8 @@ pub(crate) struct Life {
     pub(crate) guest: Option<Guest>,
     /// The conversation with that kernel's routing side, once it is the host.
     pub(crate) routes: Option<Rtnl>,
+    /// Whether it stands still.
+    pub(crate) asleep: bool,
 }
 
 impl Life {
@@ -117,8 +119,11 @@ impl Host {
     /// Its routing side: links, addresses, neighbours. A guest's is spoken to over its line.
     ///
     /// # Errors
-    /// The host is dead.
+    /// The host is dead, or a guest that sleeps.
     pub fn rtnl(&self) -> Result<Rtnl> {
+        if self.kind() == HostKind::Guest {
+            self.is_awake()?;
+        }
         self.alive(|life| life.routes.as_ref().unwrap_or(&life.rtnl).clone())
     }
 
@@ -225,6 +230,27 @@ impl Host {
                 Err(Error::Usage(format!("host {} {earlier} already", self.name())))
             }
         }
+    }
+
+    /// Says whether it lives and is awake.
+    pub(crate) fn is_awake(&self) -> Result {
+        match self.alive(|life| life.asleep)? {
+            false => Ok(()),
+            true => Err(Error::Usage(format!("host {} sleeps", self.name()))),
+        }
+    }
+
+    /// Notes that it falls asleep, or wakes up.
+    pub(crate) fn sleeps(&self, asleep: bool) -> Result {
+        match &mut *self.life() {
+            Ok(life) if life.asleep != asleep => life.asleep = asleep,
+            Ok(_) => {
+                let what = if asleep { "sleeps already" } else { "does not sleep any more" };
+                return Err(Error::Usage(format!("host {} {what}", self.name())));
+            }
+            Err(fate) => return Err(Error::Usage(format!("host {} {fate}", self.name()))),
+        }
+        Ok(())
     }
 
     /// Begins a new life after the last has ended.

@@ -13,6 +13,7 @@ mod misuse;
 mod options;
 mod processes;
 mod readiness;
+mod refusals;
 mod routed;
 mod routes;
 mod rules;
@@ -37,7 +38,7 @@ fn registry() -> Result<Registry, Problems> {
     }
     Registry::build(&sources![
         calls closures faults fidelity guests impairment inject layout links misuse options
-        processes readiness  routed routes rules signals sysctls
+        processes readiness refusals routed routes rules signals sysctls
     ])
 }
 
@@ -49,6 +50,10 @@ macro_rules! told {
     ($family:ident, $id:literal across $variants:expr, $($name:ident)*) => {
         $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")
             .across($variants, $name);)*
+    };
+    ($family:ident, $id:literal on both kinds, $($name:ident)*) => {
+        $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")
+            .on_both_kinds($name);)*
     };
     ($family:ident, $id:literal on both kinds across $variants:expr, $($name:ident)*) => {
         $($family.case(stringify!($name)).covers([$id]).source("lastack's own word")

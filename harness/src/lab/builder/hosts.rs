@@ -50,6 +50,7 @@ impl LabBuilder {
             diag,
             guest: None,
             routes: None,
+            asleep: false,
         };
         Ok(made.into_iter().map(begin).collect())
     }

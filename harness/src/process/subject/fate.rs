@@ -58,8 +58,13 @@ impl Process {
     /// Lets it go on (SIGCONT).
     ///
     /// # Errors
-    /// It has ended.
+    /// It has ended, does not stand still, or its host sleeps.
     pub fn resume(&self) -> Result {
+        let attempt = || format!("resume process {}", self.name());
+        self.0.host.is_awake().attempt(attempt)?;
+        if self.0.body.stopped(self.0.pid) == Some(false) {
+            return Err(Error::system(attempt(), "it does not stand still; stop it first"));
+        }
         self.signal(Signal::SIGCONT)
     }
 
