@@ -2,6 +2,7 @@
 
 mod calls;
 mod closures;
+mod deaths;
 mod faults;
 mod fidelity;
 mod guests;
@@ -37,7 +38,7 @@ fn registry() -> Result<Registry, Problems> {
         }),*] };
     }
     Registry::build(&sources![
-        calls closures faults fidelity guests impairment inject layout links misuse options
+        calls closures deaths faults fidelity guests impairment inject layout links misuse options
         processes readiness refusals routed routes rules signals sysctls
     ])
 }
