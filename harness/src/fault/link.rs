@@ -67,7 +67,8 @@ impl Unplug {
     /// Pulls it: when this returns the host has seen its carrier go.
     ///
     /// # Errors
-    /// There is no such host, it or the far one is dead, or it has no carrier to lose.
+    /// There is no such host, it or the far one is dead, it has no carrier to lose, or the lab is
+    /// routed.
     pub async fn now(self) -> Result<Unplugged> {
         let Self { lab, aim, host } = self;
         let host = lab.host(&host)?.clone();
@@ -78,6 +79,13 @@ impl Unplug {
                 "host {} has no carrier to lose: it is unplugged already, or its interface is down",
                 host.name()
             )));
+        }
+        if lab.router().is_ok() {
+            return Err(Error::Usage(
+                "this lab is routed, and cables are pulled at a patch or between two hosts"
+                    .to_owned(),
+            ))
+            .attempt(attempt);
         }
         let side = match lab.patch() {
             Ok(patch) => Side::Port(patch.port_to(host.name())?.index),

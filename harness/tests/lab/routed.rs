@@ -73,7 +73,8 @@ async fn a_dead_host_behind_a_router_boots_again(scene: Scene, ip: Ip) -> Result
 async fn a_patch_s_faults_are_refused_on_a_router(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = scene.pair().routed().ip(ip).connect().await?;
     refused(lab.black_hole().open().await, &["no patch", "routed"])?;
-    refused(lab.suspend("a").await, &["no patch", "routed"])?;
+    refused(lab.suspend("a").await, &["suspend host a", "no patch", "routed"])?;
+    refused(lab.unplug("a").now().await, &["unplug host a", "routed"])?;
     refused(lab.reject_from("a").turn_on().await, &["no patch", "routed"])?;
     a.write("still there").ok().await.map(drop)
 }
