@@ -26,7 +26,7 @@ impl Lab {
     /// Leaves the queue of a host's own interface no room for a single frame.
     ///
     /// # Errors
-    /// There is no such host, it is dead or a guest, or its interface has a queue of its own.
+    /// There is no such host, it is dead, or its interface has a queue of its own.
     pub async fn full_queue(&self, host: &str) -> Result<FullQueue> {
         let host = self.host(host)?.clone();
         let index = host.interface();

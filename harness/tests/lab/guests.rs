@@ -21,7 +21,16 @@ pub fn cases(family: &mut Family) {
         two_guests_talk
         a_guest_behind_a_router_talks
         a_guest_dies_once
+        an_impostor_speaks_to_a_guest_and_for_it
+        a_guest_s_own_queue_has_no_room
     );
+    family
+        .case("a_rule_for_what_a_guest_sends_hits")
+        .covers(["ZZ-30"])
+        .source("lastack's own word")
+        .needs([Need::Guest, Need::Nft])
+        .waits(Duration::from_secs(5))
+        .run(a_rule_for_what_a_guest_sends_hits);
 }
 
 async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
@@ -136,6 +145,37 @@ async fn a_guest_behind_a_router_talks(scene: Scene) -> Result {
         a.read(64).bytes(b"from afar").await?;
     }
     Ok(())
+}
+
+async fn an_impostor_speaks_to_a_guest_and_for_it(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
+    lab.impersonate(&a)?.data("false").send().await?;
+    b.read(9).bytes(b"false").await?;
+    // Behind a router it speaks where the guest's card is.
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").routed().connect().await?;
+    lab.impersonate(&b)?.data("false").send().await?;
+    a.read(9).bytes(b"false").await.map(drop)
+}
+
+async fn a_guest_s_own_queue_has_no_room(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
+    let before = lab.wire().mark().await?;
+    let full = lab.full_queue("b").await?;
+    b.write("at last").ok().await?;
+    holds("it refuses", full.refused().await? > 0)?;
+    lab.wire().absent(before, any()).await?;
+    full.lift().await?;
+    a.read(64).bytes(b"at last").await.map(drop)
+}
+
+async fn a_rule_for_what_a_guest_sends_hits(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
+    let rules = lab.rules([packets().from("b").carrying_data().first(1).are_dropped()]);
+    let rules = rules.turn_on().await?;
+    b.write("at last").ok().await?;
+    a.read(64).bytes(b"at last").await?;
+    lab.wire().expect(data().from("b").arrived(false)).await?;
+    same("hits", vec![1], rules.lift().await?)
 }
 
 async fn a_guest_dies_once(scene: Scene) -> Result {
