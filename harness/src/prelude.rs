@@ -19,5 +19,5 @@ pub use crate::stamp::Stamp;
 pub use crate::sys::netem::{Distribution, GilbertElliott, Netem, Rate, Slot};
 pub use crate::sys::signals::Disposition;
 pub use crate::sys::sock_diag::{State, Timer};
-pub use crate::verdict::{Drained, Outcome, Window, same, timers};
+pub use crate::verdict::{Drained, Outcome, Wheel, Window, same, timers};
 pub use crate::wire::{Flags, Mark, Segment, Wire, pattern::*};

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     stamp::Stamp,
     sys::sock_diag::{SocketEntry, State, Timer},
+    verdict::Window,
 };
 
 /// How long a state is waited for where a case does not say. Far above what any transition on a
@@ -18,6 +19,11 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the kernel is asked: short against every timer, long against one dump.
 const INTERVAL: Duration = Duration::from_millis(1);
+/// How often it is asked in a long wait, so that what is seen late is late by a thousandth.
+const LOOKS_IN_A_WAIT: u32 = 1000;
+/// Between two looks no more than this may pass, or a fifth of a percent of the wait, for them to
+/// tell when something happened.
+const SHARP_ENOUGH: Duration = Duration::from_millis(200);
 
 /// One end of one connection, as its host's kernel holds it, found by its two addresses even
 /// when no process has it any more.
@@ -37,6 +43,25 @@ pub struct Sighting {
     pub before: Stamp,
     /// The socket as first seen in it; `None` when what was awaited is that it is gone.
     pub entry: Option<SocketEntry>,
+}
+
+impl Sighting {
+    /// Says whether it happened inside the window, counted from `since`: not seen before the window
+    /// opens, and not still awaited once it is closed.
+    ///
+    /// # Errors
+    /// As [`Window::judge`]; [`Error::TooSlow`] if it was not looked often enough to tell.
+    pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
+        let (seen, unseen) = (self.first.since(since), self.before.since(since));
+        window.judge(what, if seen < window.from { seen } else { unseen.max(window.from) })?;
+        let blind = self.first.since(self.before);
+        if blind > SHARP_ENOUGH.max(seen / (LOOKS_IN_A_WAIT / 5)) {
+            return Err(Error::TooSlow(format!(
+                "{what} {seen:.3?}, but nobody looked for {blind:?}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Kernel {
@@ -85,6 +110,24 @@ impl Kernel {
     /// It still does.
     pub async fn is_gone_within(&self, limit: Duration) -> Result<Sighting> {
         self.until("gone", Option::is_none, limit).await
+    }
+
+    /// Waits until timers alone have ended the socket, at most this long. While the timer that the
+    /// kernel announces has long to run it looks seldom, so that an hour costs few looks more than
+    /// a second; an end for another reason is seen late. [`Sighting::judge`] says how late.
+    ///
+    /// # Errors
+    /// The kernel still holds it.
+    pub async fn runs_out_within(&self, limit: Duration) -> Result<Sighting> {
+        let pause = |socket: &Option<SocketEntry>, waited: Duration| {
+            let announced = socket.as_ref().and_then(|entry| entry.timer);
+            match announced {
+                Some((_, left, _)) if left > 2 * INTERVAL => left / 2,
+                // Overdue, as is the way of the timer wheel.
+                _ => INTERVAL.max(waited / LOOKS_IN_A_WAIT),
+            }
+        };
+        self.look_until("gone", Option::is_none, limit, pause).await
     }
 
     /// Waits until exactly this much lies in the receive queue: bytes not yet read, and one more
@@ -164,7 +207,19 @@ impl Kernel {
         wanted: impl Fn(&Option<SocketEntry>) -> bool,
         limit: Duration,
     ) -> Result<Sighting> {
-        let deadline = Instant::now() + limit;
+        self.look_until(words, wanted, limit, |_, _| INTERVAL).await
+    }
+
+    /// As [`Self::until`], looking again after `pause`, which is told what was seen and how long
+    /// it has been waited.
+    async fn look_until(
+        &self,
+        words: &str,
+        wanted: impl Fn(&Option<SocketEntry>) -> bool,
+        limit: Duration,
+        pause: impl Fn(&Option<SocketEntry>, Duration) -> Duration,
+    ) -> Result<Sighting> {
+        let began = Instant::now();
         let mut before = Stamp::now();
         let mut seen: Vec<String> = Vec::new();
         loop {
@@ -178,11 +233,12 @@ impl Kernel {
             if seen.last() != Some(&state) {
                 seen.push(state);
             }
-            if Instant::now() > deadline {
+            let waited = began.elapsed();
+            if waited > limit {
                 let expected = format!("{words} within {limit:?}");
                 return Err(Error::mismatch(self.to_string(), expected, seen.join(", then ")));
             }
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(pause(&entry, waited)).await;
         }
     }
 

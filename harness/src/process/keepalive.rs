@@ -23,6 +23,10 @@ pub struct Keepalive {
 }
 
 impl Keepalive {
+    /// What a socket gets that only switches keepalive on: two hours, and nine probes 75 s apart
+    /// (`include/net/tcp.h`, `TCP_KEEPALIVE_TIME`, `TCP_KEEPALIVE_INTVL`, `TCP_KEEPALIVE_PROBES`).
+    pub const STOCK: Self = Self::new(7200, 75, 9);
+
     /// These times, in seconds, and this many probes.
     #[must_use]
     pub const fn new(idle: i32, interval: i32, probes: i32) -> Self {
@@ -48,6 +52,14 @@ impl Keepalive {
         timers::keepalive_death(self.idle(), self.interval(), probes)
     }
 
+    /// When the end comes, by the timers that lead to it: the idle time's, and one a probe.
+    #[must_use]
+    pub fn end_window(self) -> Window {
+        let probes = usize::try_from(self.probes).unwrap_or(0);
+        let timers = [self.idle()].into_iter().chain(vec![self.interval(); probes]);
+        Window::wheel(timers, format!("idle time, {probes} unanswered probes"))
+    }
+
     /// Judges what a survivor sent into the silence after it had `heard` the last segment: the
     /// first probe after the idle time, and everything further, the reset of the end included, an
     /// interval after the one before.
@@ -66,9 +78,9 @@ impl Keepalive {
         let Some(first) = sent.first() else {
             return Err(Error::mismatch("keepalive", "at least one probe", "none"));
         };
-        let idle = Window::timer(self.idle(), "the idle time");
+        let idle = Window::wheel([self.idle()], "the idle time");
         idle.judge("the silence before the first probe was", first.at().since(since))?;
-        let interval = Window::timer(self.interval(), "the probe interval");
+        let interval = Window::wheel([self.interval()], "the probe interval");
         for pair in sent.windows(2) {
             let what = format!("the time from one probe to {} was", pair[1]);
             interval.judge(&what, pair[1].at().since(pair[0].at()))?;

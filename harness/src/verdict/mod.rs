@@ -3,10 +3,12 @@
 pub(crate) mod judged;
 mod outcome;
 pub mod timers;
+mod wheel;
 mod window;
 
 pub use judged::Judged;
 pub use outcome::{Drained, Outcome};
+pub use wheel::Wheel;
 pub use window::Window;
 
 use crate::error::{Error, Result};

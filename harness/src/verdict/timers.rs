@@ -74,14 +74,9 @@ impl GiveUp {
     /// From the first retransmission timeout to the end.
     #[must_use]
     pub fn window(&self) -> Window {
-        self.found_gone(self.after)
-    }
-
-    /// A timeout due after `nominal` that finds the limit reached, to the kernel's milliseconds.
-    fn found_gone(&self, nominal: Duration) -> Window {
         let rule = format!("first timeout that finds {:?} gone", self.limit);
         let from = self.limit.saturating_sub(JIFFY_AT_MOST);
-        Window { from, ..Window::timer(nominal, rule) }
+        Window { from, ..Window::timer(self.after, rule) }
     }
 
     /// Says whether a connection that died so, after these retries, died by the rule: the timeout
@@ -103,9 +98,12 @@ impl GiveUp {
             let window = Window::new(Duration::ZERO, self.limit + JIFFY_AT_MOST, rule);
             window.judge("a retransmission", segment.at().since(start))?;
         }
-        let due = rto_event(count + 1, self.rto, self.max);
+        let waits = (1..=count).map(|n| rto_gap(n, self.rto, self.max));
+        let rule = format!("first timeout that finds {:?} gone, none early", self.limit);
+        let window = Window::wheel(waits, rule);
+        let from = window.from.max(self.limit.saturating_sub(JIFFY_AT_MOST));
         let what = format!("the end of the connection after {count} retransmissions");
-        self.found_gone(due).judge(&what, died.since(start))
+        Window { from, ..window }.judge(&what, died.since(start))
     }
 }
 
