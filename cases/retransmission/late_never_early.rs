@@ -1,6 +1,8 @@
 //! A kernel's timer fires late and never early: not before the moment that the kernel announces to
 //! whoever asks (`ss -o`), and after it by no more than an eighth of the wait, which is how
 //! coarse the timer wheel is, and what the machine needs.
+//! How coarse is known: each level of the wheel has a granule of so many ticks, and the lateness of
+//! a timer is never more than its level's.
 //! Source: `kernel/time/timer.c` `calc_index`, `LVL_CLK_SHIFT`; `net/ipv4/inet_diag.c`.
 
 use lastack::{prelude::*, sys::sock_diag::SocketEntry};
@@ -12,7 +14,20 @@ pub fn cases(family: &mut Family) {
         .source("kernel/time/timer.c calc_index; inet_diag.c inet_sk_diag_fill (idiag_expires)")
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, as_announced);
+    family
+        .case("timer_is_late_by_one_granule_of_the_wheel_at_most")
+        .covers(["RT-16"])
+        .source("kernel/time/timer.c calc_wheel_index, calc_index; tcp_timer.c")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(LONGEST as u64))
+        .run(within_a_granule);
 }
+
+/// The longest idle time that keepalive takes (`include/net/tcp.h`, `MAX_TCP_KEEPIDLE`): nine hours.
+const LONGEST: i32 = 32_767;
+/// Idle times in seconds, for timers on every level of the wheel but the lowest and, with a wait of
+/// days, the highest two.
+const IDLE: [i32; 12] = [1, 2, 3, 10, 30, 60, 100, 350, 900, 3600, 7200, LONGEST];
 
 async fn as_announced(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = scene.pair().ip(ip).connect().await?;
@@ -43,4 +58,34 @@ fn announced(socket: &Option<SocketEntry>) -> Option<Duration> {
         Some((Timer::Retransmit, left, _)) if !left.is_zero() => Some(left),
         _ => None,
     }
+}
+
+/// A connection for each, all silent together; what the timer does is to send the first probe.
+async fn within_a_granule(scene: Scene) -> Result {
+    let Pair { lab, a, b, listener } = scene.pair().connect().await?;
+    let (wire, wheel) = (lab.wire(), Wheel::here());
+    let mut timers = Vec::new();
+    for idle in IDLE {
+        let socket = a.process.connect(b.local_address()).await?;
+        let _other = listener.accept().ok().await?;
+        let port = socket.local().ok().await?.port();
+        // The interval lets a live peer be asked once only.
+        let set = socket.keep_alive(Keepalive::new(idle, LONGEST, 1)).await?;
+        timers.push((idle, port, set));
+    }
+
+    let mut granules = Vec::new();
+    for (idle, port, set) in timers {
+        let delay = Duration::from_secs(idle as u64);
+        let window = Window::wheel([delay], format!("{idle} s and a granule"));
+        let first = probe().from("a").port(port);
+        let probe = wire.expect(first).within(window.to + delay).await?;
+        window.judge("the first probe came", probe.at().since(set.began()))?;
+        let late = probe.at().since(set.began()).saturating_sub(delay);
+        let granule = wheel.granule(delay);
+        scene.note(format!("{idle} s: late by {late:.3?}, the granule is {granule:.3?}"));
+        granules.push(granule);
+    }
+    granules.dedup();
+    same("levels of the wheel", true, granules.len() >= 5)
 }
