@@ -22,22 +22,32 @@ pub fn cases(family: &mut Family) {
             ],
             dropped,
         );
+    family
+        .case("stock_orphan_on_a_dead_path_is_dropped_after_almost_two_minutes")
+        .covers(["PD-16"])
+        .source("tcp_timer.c tcp_orphan_retries: 0 means 8; retransmits_timed_out")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(110))
+        .run(|scene| dropped(scene, (STOCK, Ip::V4)));
 }
+
+/// `tcp_orphan_retries` as it comes, which stands for [`timers::ORPHAN_RETRIES`].
+const STOCK: u32 = 0;
 
 async fn dropped(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("b", "net.ipv4.tcp_orphan_retries", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     let read = a.read(1).start().await?.blocked().await?;
-    let give_up = timers::give_up(retries, b.info().ok().await?.rto(), timers::RTO_MAX);
+    let meant = if retries == STOCK { timers::ORPHAN_RETRIES } else { retries };
+    let give_up = timers::give_up(meant, b.info().ok().await?.rto(), timers::RTO_MAX);
     let established = wire.mark().await?;
 
     let hole = lab.black_hole().open().await?;
     b.process.kill().await?;
-    let patience = give_up.window().to + Duration::from_secs(5);
-    let gone = b.kernel().is_gone_within(patience).await?;
+    let gone = b.kernel().runs_out_within(2 * give_up.window().to).await?;
     let first = wire.expect(fin().from("b")).await?;
-    give_up.judge(&wire.retries_of(&first).await?, gone.first)?;
+    give_up.judge_sighting(&wire.retries_of(&first).await?, &gone)?;
     wire.absent(established, any().from("b").without(Flags::FIN)).await?;
     hole.lift().await?;
 

@@ -1,6 +1,6 @@
 //! tcp_retries2 stands for a time: that of so many retransmissions doubling from 200 ms. The
 //! connection ends, without a word, at the first timeout that finds it gone, be that one
-//! retransmission more than the number says.
+//! retransmission more than the number says. The stock 15 are a quarter of an hour.
 //! Source: `net/ipv4/tcp_timer.c` `retransmits_timed_out`, `tcp_model_timeout`, `tcp_write_err`.
 
 use lastack::prelude::*;
@@ -48,7 +48,18 @@ pub fn cases(family: &mut Family) {
                 dies(scene.pair().ip(ip).sysctl("a", FLOOR, 250_000), retries, retries)
             },
         );
+    family
+        .case("stock_connection_is_given_up_after_a_quarter_of_an_hour")
+        .covers(["RT-01"])
+        .claims(["A1"])
+        .source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_retries2 (15; 924.6 seconds)")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| dies(scene.pair().ip(ip), STOCK, STOCK));
 }
+
+/// `tcp_retries2` as it comes.
+const STOCK: u32 = 15;
 
 /// One small write into a silence, with so many retransmissions at the most.
 async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {

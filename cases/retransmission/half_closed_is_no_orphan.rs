@@ -12,41 +12,49 @@ pub fn cases(family: &mut Family) {
         .covers(["RT-10"])
         .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, path);
+        .across(Ip::BOTH, |scene, ip| path(scene, ip, RETRIES));
     family
         .case("half_closed_socket_of_a_dead_machine_is_no_orphan")
         .covers(["RT-10"])
         .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
         .waits(Duration::from_secs(4))
         .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
+        .case("stock_half_closed_socket_is_told_after_a_quarter_of_an_hour")
+        .covers(["RT-10"])
+        .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .run(|scene| path(scene, Ip::V4, 15));
 }
 
-async fn path(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, .. } = impatient_with_orphans(scene.pair().ip(ip)).connect().await?;
+async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = impatient_with_orphans(scene.pair().ip(ip), retries);
+    let Pair { lab, a, .. } = pair.connect().await?;
     let rto = a.info().ok().await?.rto();
     let _silence = lab.black_hole().open().await?;
-    told(lab.wire(), &a, rto).await
+    told(lab.wire(), &a, retries, rto).await
 }
 
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
-    let pair = impatient_with_orphans(scene.pair().kind("b", kind).ip(ip));
+    let pair = impatient_with_orphans(scene.pair().kind("b", kind).ip(ip), RETRIES);
     let Pair { lab, a, .. } = pair.connect().await?;
     let rto = a.info().ok().await?.rto();
     let _dead = kill(&lab, "b").now().await?;
-    told(lab.wire(), &a, rto).await
+    told(lab.wire(), &a, RETRIES, rto).await
 }
 
-fn impatient_with_orphans(pair: lastack::PairBuilder) -> lastack::PairBuilder {
-    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+fn impatient_with_orphans(pair: lastack::PairBuilder, retries: u32) -> lastack::PairBuilder {
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     pair.sysctl("a", "net.ipv4.tcp_orphan_retries", 1)
 }
 
-async fn told(wire: &Wire, a: &End, rto: Duration) -> Result {
+async fn told(wire: &Wire, a: &End, retries: u32, rto: Duration) -> Result {
     a.shut_wr().ok().await?;
     a.kernel().is(State::FinWait1)?;
     let asked = a.poll(Events::IN | Events::RDHUP, None).await?;
 
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
     let first = wire.expect(fin().from("a")).await?;
     end.judge(&wire.retries_of(&first).await?, asked.ended())?;
     asked.is(&(Events::IN | Events::ERR | Events::HUP | Events::RDHUP))?;

@@ -6,6 +6,8 @@
 use lastack::prelude::*;
 
 const ORPHAN_RETRIES: &str = "net.ipv4.tcp_orphan_retries";
+/// `tcp_orphan_retries` as it comes, which stands for [`timers::ORPHAN_RETRIES`].
+const STOCK: u32 = 0;
 const CAP: &str = "net.ipv4.tcp_rto_max_ms";
 
 pub fn cases(family: &mut Family) {
@@ -37,6 +39,14 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, none_left);
+    family
+        .case("stock_orphan_in_a_silence_lives_for_almost_two_minutes")
+        .covers(["RT-07"])
+        .claims(["A1"])
+        .source("tcp_timer.c tcp_orphan_retries: 0 means 8; ip-sysctl tcp_orphan_retries")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(110))
+        .across(Ip::BOTH, |scene, ip| given_up(scene, (ip, STOCK)));
 }
 
 async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
@@ -45,7 +55,8 @@ async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let rto = a.info().ok().await?.rto();
 
     let silence = lab.black_hole().open().await?;
-    closes(lab.wire(), &a, &timers::give_up(retries, rto, timers::RTO_MAX)).await?;
+    let meant = if retries == STOCK { timers::ORPHAN_RETRIES } else { retries };
+    closes(lab.wire(), &a, &timers::give_up(meant, rto, timers::RTO_MAX)).await?;
     b.kernel().is(State::Established)?;
 
     // The peer learns of it when it speaks.
@@ -69,10 +80,10 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 async fn closes(wire: &Wire, a: &End, end: &timers::GiveUp) -> Result {
     a.close().ok().await?;
     a.kernel().is(State::FinWait1)?;
-    let gone = a.kernel().is_gone_within(Duration::from_secs(10)).await?;
+    let gone = a.kernel().runs_out_within(2 * end.window().to).await?;
 
     let first = wire.expect(fin().from("a")).await?;
-    end.judge(&wire.retries_of(&first).await?, gone.first)?;
+    end.judge_sighting(&wire.retries_of(&first).await?, &gone)?;
     wire.absent(Wire::start(), rst()).await
 }
 

@@ -38,16 +38,47 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Sysctl(LINEAR)])
         .waits(Duration::from_secs(4))
         .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
+        .case("stock_connect_fails_after_eleven_syns_and_two_minutes")
+        .covers(["RT-12"])
+        .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_syn_linear_timeouts (Linux 6.5)")
+        .needs([Need::VirtualTime, Need::Kernel(6, 5)])
+        .waits(Duration::from_secs(135))
+        .across(Ip::BOTH, |scene, ip| stock(scene, ip, STOCK_LINEAR, 11));
+    family
+        .case("stock_connect_before_linear_timeouts_fails_after_seven_syns_and_two_minutes")
+        .covers(["RT-12"])
+        .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_syn_retries (Linux 6.4)")
+        .needs([Need::VirtualTime, Need::Before(6, 5)])
+        .waits(Duration::from_secs(131))
+        .across(Ip::BOTH, |scene, ip| stock(scene, ip, 0, 7));
+}
+
+/// `tcp_syn_retries` as it comes.
+const STOCK_RETRIES: u32 = 6;
+/// `tcp_syn_linear_timeouts` as it comes.
+const STOCK_LINEAR: u32 = 4;
+
+/// With nothing set, so that what is found is what this kernel has in stock.
+async fn stock(scene: Scene, ip: Ip, linear: u32, syns: usize) -> Result {
+    let lab = scene.lab().build().await?;
+    let sent = unanswered(&lab, ip, STOCK_RETRIES, linear).await?;
+    same("SYNs", syns, sent)
 }
 
 async fn times_out(scene: Scene, (ip, retries, linear): (Ip, u32, u32)) -> Result {
     let lab = scene.lab().sysctl("a", RETRIES, retries).sysctl("a", LINEAR, linear).build().await?;
+    unanswered(&lab, ip, retries, linear).await.map(drop)
+}
+
+/// Connects into a silence. How many SYNs there were.
+async fn unanswered(lab: &Lab, ip: Ip, retries: u32, linear: u32) -> Result<usize> {
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = server.host().address(ip, PORT);
     server.listen(address).await?;
 
     let _silence = lab.black_hole().open().await?;
-    connects(&lab, &client, address, timers::connect(retries, linear)).await
+    connects(lab, &client, address, timers::connect(retries, linear)).await
 }
 
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
@@ -57,24 +88,27 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 
     let _dead = kill(&lab, "b").now().await?;
     let address = lab.host("b")?.address(ip, PORT);
-    connects(&lab, &client, address, timers::connect(1, 0)).await
+    connects(&lab, &client, address, timers::connect(1, 0)).await.map(drop)
 }
 
-/// So many SYNs at these times, and ETIMEDOUT in the end.
+/// SYNs at these times, each judged, and ETIMEDOUT in the end. How many there were.
 async fn connects(
     lab: &Lab,
     client: &Process,
     address: SocketAddr,
     (expected, end): (Vec<Duration>, Duration),
-) -> Result {
+) -> Result<usize> {
     let socket = client.socket(address).ok().await?;
     let connect = socket.connect(address).await?.errno(Errno::ETIMEDOUT)?;
 
-    connect.took_within(&Window::timer(end, "the last SYN's wait"))?;
+    let waits = expected.windows(2).map(|pair| pair[1] - pair[0]);
+    let last = expected.last().map(|last| end - *last);
+    let waits: Vec<_> = waits.chain(last).collect();
+    connect.took_within(&Window::wheel(waits.clone(), "every SYN's wait"))?;
     let sent = lab.wire().exactly(Wire::start(), expected.iter().map(|_| syn().from("a"))).await?;
-    for (segment, at) in sent.iter().zip(expected) {
-        let window = Window::timer(at, "a second each, then doubling");
-        window.judge("a SYN was sent", segment.at().since(sent[0].at()))?;
+    for (pair, wait) in sent.windows(2).zip(waits) {
+        let window = Window::wheel([wait], "a second each, then doubling");
+        window.judge("a SYN was sent again", pair[1].at().since(pair[0].at()))?;
     }
-    Ok(())
+    Ok(sent.len())
 }

@@ -26,6 +26,13 @@ pub fn cases(family: &mut Family) {
         .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries")
         .waits(Duration::from_secs(3))
         .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
+        .case("stock_unfinished_handshake_is_forgotten_after_a_minute")
+        .covers(["RT-14"])
+        .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries (5)")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(64))
+        .across(Ip::BOTH, |scene, ip| forgotten(scene, (ip, 5)));
 }
 
 async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
@@ -70,15 +77,17 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 /// So many SYN-ACKs, doubling, and the end of the request.
 async fn is_forgotten(lab: &Lab, request: &Kernel, retries: u32) -> Result {
     request.is(State::SynRecv)?;
-    let gone = request.is_gone_within(Duration::from_secs(10)).await?;
-
     let (expected, end) = timers::syn_ack(retries);
+    let gone = request.runs_out_within(2 * end + Duration::from_secs(5)).await?;
+
     let patterns = expected.iter().map(|_| syn_ack().from("b"));
     let sent = lab.wire().exactly(Wire::start(), patterns).among(any().from("b")).await?;
-    for (segment, at) in sent.iter().zip(expected) {
-        let window = Window::timer(at, "doubling from a second");
-        window.judge("a SYN-ACK was sent", segment.at().since(sent[0].at()))?;
+    let waits = (0..).map(|n| timers::SYN_RTO * (1 << n));
+    for (pair, wait) in sent.windows(2).zip(waits) {
+        let window = Window::wheel([wait], "doubling from a second");
+        window.judge("a SYN-ACK was sent again", pair[1].at().since(pair[0].at()))?;
     }
-    let window = Window::timer(end, "the last SYN-ACK's wait");
-    window.judge("the request was gone", gone.first.since(sent[0].at()))
+    let last = sent.len() - 1;
+    let window = Window::wheel([end - expected[last]], "the last SYN-ACK's wait");
+    gone.judge("the request was gone", &window, sent[last].at())
 }

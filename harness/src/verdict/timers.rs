@@ -9,6 +9,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::Window;
 use crate::{
     error::{Error, Result},
+    lab::Sighting,
     stamp::Stamp,
     wire::Retries,
 };
@@ -86,6 +87,21 @@ impl GiveUp {
     /// # Errors
     /// It retransmitted more often, or beyond the limit, or ended at another time.
     pub fn judge(&self, retries: &Retries, died: Stamp) -> Result {
+        let (what, window) = self.end_after(retries)?;
+        window.judge(&what, died.since(retries.first_timeout().at()))
+    }
+
+    /// As [`Self::judge`], where the end was awaited at the kernel.
+    ///
+    /// # Errors
+    /// As [`Self::judge`], or nobody looked closely enough.
+    pub fn judge_sighting(&self, retries: &Retries, gone: &Sighting) -> Result {
+        let (what, window) = self.end_after(retries)?;
+        gone.judge(&what, &window, retries.first_timeout().at())
+    }
+
+    /// When the connection must have ended after these retries, and what that is called.
+    fn end_after(&self, retries: &Retries) -> Result<(String, Window)> {
         let start = retries.first_timeout().at();
         let count = u32::try_from(retries.timeouts.len()).unwrap_or(u32::MAX);
         let most = *self.retransmissions.end();
@@ -103,7 +119,7 @@ impl GiveUp {
         let window = Window::wheel(waits, rule);
         let from = window.from.max(self.limit.saturating_sub(JIFFY_AT_MOST));
         let what = format!("the end of the connection after {count} retransmissions");
-        Window { from, ..window }.judge(&what, died.since(start))
+        Ok((what, Window { from, ..window }))
     }
 }
 
