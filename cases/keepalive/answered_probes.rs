@@ -35,6 +35,20 @@ pub fn cases(family: &mut Family) {
         .source("tcp_input.c tcp_validate_incoming; tcp.h keepalive_time_elapsed")
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, both_ask);
+    family
+        .case("stock_keepalive_asks_a_live_peer_every_two_hours")
+        .covers(["KA-02"])
+        .source(source)
+        .needs([Need::VirtualTime])
+        .waits(3 * Keepalive::STOCK.idle())
+        .run(|scene| asked(scene, Ip::V4, Keepalive::STOCK, false));
+    family
+        .case("hung_peer_looks_alive_for_hours")
+        .covers(["KA-07"])
+        .source(source)
+        .needs([Need::VirtualTime])
+        .waits(3 * Keepalive::STOCK.idle())
+        .run(|scene| asked(scene, Ip::V4, Keepalive::STOCK, true));
 }
 
 async fn asked(scene: Scene, ip: Ip, keepalive: Keepalive, hung: bool) -> Result {
@@ -55,7 +69,9 @@ async fn asked(scene: Scene, ip: Ip, keepalive: Keepalive, hung: bool) -> Result
     let said = wire.in_order(start, rounds.clone(), patience).await?;
 
     keepalive.judge(&wire.expect(syn_ack()).await?, &said[..1])?;
-    let window = Window::timer(period, "the longer of idle time and interval");
+    // The interval passes before the timer looks how much of the idle time is left.
+    let waits = [interval, period - interval].into_iter().filter(|wait| !wait.is_zero());
+    let window = Window::wheel(waits, "the longer of idle time and interval");
     for pair in said.chunks(2).collect::<Vec<_>>().windows(2) {
         let gap = pair[1][0].at().since(pair[0][0].at());
         window.judge("the time from one probe to the next was", gap)?;

@@ -37,9 +37,27 @@ pub fn cases(family: &mut Family) {
         .source(source)
         .waits(KEEPALIVE.end())
         .across(Ip::BOTH, wakes);
+    family
+        .case("stock_keepalive_gives_a_silent_peer_up_after_two_hours_and_eleven_minutes")
+        .covers(["KA-01"])
+        .claims(["A30"])
+        .source("tcp_timer.c tcp_keepalive_timer; tcp.h TCP_KEEPALIVE_TIME, _INTVL, _PROBES")
+        .needs([Need::VirtualTime])
+        .waits(Keepalive::STOCK.end())
+        .across(Ip::BOTH, |scene, ip| dies(scene, ip, None, None));
 }
 
 async fn given_up(scene: Scene, (ip, only_from): (Ip, Option<&'static str>)) -> Result {
+    dies(scene, ip, only_from, Some(KEEPALIVE)).await
+}
+
+/// Falls silent, in both directions or in one, on a socket with these numbers, or the stock ones.
+async fn dies(
+    scene: Scene,
+    ip: Ip,
+    only_from: Option<&'static str>,
+    tuned: Option<Keepalive>,
+) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let start = wire.mark().await?;
@@ -48,11 +66,11 @@ async fn given_up(scene: Scene, (ip, only_from): (Ip, Option<&'static str>)) -> 
         None => lab.black_hole().open().await?,
         Some(host) => lab.black_hole().from(host).open().await?,
     };
-    gives_up(wire, &a, start).await?;
+    let probes = gives_up(wire, &a, start, tuned).await?;
     if only_from == Some("b") {
         // Every probe was heard and answered, and the reset is heard as well.
         b.read(1).errno(Errno::ECONNRESET).await?;
-        same("answers", 2, wire.count(start, pure_ack().from("b").arrived(false)).await?)
+        same("answers", probes, wire.count(start, pure_ack().from("b").arrived(false)).await?)
     } else {
         b.kernel().is(State::Established)?;
         wire.absent(start, any().from("b")).await
@@ -65,22 +83,36 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let start = wire.mark().await?;
 
     let dead = kill(&lab, "b").now().await?;
-    gives_up(wire, &a, start).await?;
-    same("sent in vain", 3, dead.sent_in_vain().await?.len())?;
+    let probes = gives_up(wire, &a, start, Some(KEEPALIVE)).await?;
+    same("sent in vain", probes + 1, dead.sent_in_vain().await?.len())?;
     wire.absent(start, any().from("b")).await
 }
 
-/// Two probes, an interval apart, and the reset: all that is sent, and the end for who reads.
-async fn gives_up(wire: &Wire, a: &End, start: Mark) -> Result {
-    let on = a.keep_alive(KEEPALIVE).await?;
-    a.read(1).errno(Errno::ETIMEDOUT).await?;
+/// Probes, an interval apart, and the reset: all that is sent, and the end for who reads. How
+/// many probes there were.
+async fn gives_up(
+    wire: &Wire,
+    a: &End,
+    start: Mark,
+    tuned: Option<Keepalive>,
+) -> Result<usize> {
+    let on = match tuned {
+        Some(keepalive) => a.keep_alive(keepalive).await?,
+        None => a.set(option::KEEPALIVE, 1).await?.is(&())?,
+    };
+    let keepalive = tuned.unwrap_or(Keepalive::STOCK);
+    let told = a.read(1).errno(Errno::ETIMEDOUT).await?;
+    keepalive.end_window().judge("ETIMEDOUT came after", told.ended().since(on.began()))?;
 
+    let probes = keepalive.probes as usize;
     let probe = probe().from("a").seq(0).payload(0);
     let end = rst().from("a").flags(Flags::ACK).seq(1);
-    let sent = wire.exactly(start, [probe.clone(), probe, end]).among(any().from("a")).await?;
-    KEEPALIVE.judge_since(on.began(), &sent)?;
+    let all = std::iter::repeat_n(probe, probes).chain([end]);
+    let sent = wire.exactly(start, all).among(any().from("a")).await?;
+    keepalive.judge_since(on.began(), &sent)?;
     a.read(1).eof().await?;
-    a.kernel().is_gone().await.map(drop)
+    a.kernel().is_gone().await?;
+    Ok(probes)
 }
 
 async fn wakes(scene: Scene, ip: Ip) -> Result {

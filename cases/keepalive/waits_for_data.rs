@@ -17,7 +17,15 @@ pub fn cases(family: &mut Family) {
         .claims(["A33"])
         .source(source)
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, suspended);
+        .across(Ip::BOTH, |scene, ip| suspended(scene, ip, RETRIES));
+    family
+        .case("data_in_flight_suspends_keepalive_for_a_quarter_of_an_hour")
+        .covers(["KA-04"])
+        .claims(["A33"])
+        .source(source)
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .run(|scene| suspended(scene, Ip::V4, 15));
     family
         .case("data_for_a_dead_machine_suspends_keepalive")
         .covers(["KA-04"])
@@ -38,19 +46,19 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, takes_over);
 }
 
-fn judge(rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {
-    let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+fn judge(retries: u32, rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {
+    let limit = timers::give_up(retries, rto, timers::RTO_MAX);
     let lasted = end.ended().since(first_timeout.at());
     limit.window().judge("the time from the first timeout to the end was", lasted)
 }
 
-async fn suspended(scene: Scene, ip: Ip) -> Result {
-    let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn suspended(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = builder.connect().await?;
     let rto = a.info().ok().await?.rto();
 
     let _hole = lab.black_hole().open().await?;
-    retransmits(lab.wire(), &a, rto).await?;
+    retransmits(lab.wire(), &a, retries, rto).await?;
     b.kernel().is(State::Established)?;
     Ok(())
 }
@@ -62,11 +70,11 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let rto = a.info().ok().await?.rto();
 
     let _dead = kill(&lab, "b").now().await?;
-    retransmits(lab.wire(), &a, rto).await
+    retransmits(lab.wire(), &a, RETRIES, rto).await
 }
 
 /// One write into a silence: retransmissions and no probe, to the limit of the former.
-async fn retransmits(wire: &Wire, a: &End, rto: Duration) -> Result {
+async fn retransmits(wire: &Wire, a: &End, retries: u32, rto: Duration) -> Result {
     let start = wire.mark().await?;
     a.keep_alive(KEEPALIVE).await?;
     a.write("x").ok().await?;
@@ -74,7 +82,7 @@ async fn retransmits(wire: &Wire, a: &End, rto: Duration) -> Result {
 
     wire.absent(start, probe()).await?;
     wire.absent(start, rst()).await?;
-    judge(rto, &wire.first_timeout("a", start).await?, &read)?;
+    judge(retries, rto, &wire.first_timeout("a", start).await?, &read)?;
     let lasted = read.ended().since(wire.expect(data()).await?.at());
     same("it outlived keepalive's patience", true, lasted > KEEPALIVE.end())?;
     same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)
@@ -114,7 +122,7 @@ async fn takes_over(scene: Scene, ip: Ip) -> Result {
     // One interval later this would be the end.
     a.write("x").ok().await?;
     let read = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
-    judge(rto, &wire.first_timeout("a", &asked).await?, &read)?;
+    judge(RETRIES, rto, &wire.first_timeout("a", &asked).await?, &read)?;
     wire.absent(&asked, probe()).await?;
     wire.absent(start, rst()).await
 }

@@ -12,20 +12,34 @@ pub fn cases(family: &mut Family) {
         .covers(["NF-18b"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, timeout);
+        .across(Ip::BOTH, |scene, ip| timeout(scene, ip, SHORT));
+    family
+        .case("stock_keepalive_without_carrier_ends_in_a_timeout")
+        .covers(["NF-18b"])
+        .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err")
+        .needs([Need::VirtualTime])
+        .waits(Keepalive::STOCK.end())
+        .run(|scene| timeout(scene, Ip::V4, Keepalive::STOCK));
     family
         .case("icmp_error_about_a_keepalive_probe_is_ignored")
         .covers(["NF-18"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
         .needs([Need::Nft])
         .waits(Duration::from_secs(3))
-        .across(Ip::BOTH, ignored);
+        .across(Ip::BOTH, |scene, ip| ignored(scene, ip, SHORT));
+    family
+        .case("icmp_error_about_a_stock_keepalive_probe_is_ignored")
+        .covers(["NF-18"])
+        .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Keepalive::STOCK.end())
+        .run(|scene| ignored(scene, Ip::V4, Keepalive::STOCK));
 }
 
-async fn timeout(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
-    let pair = pair.option_on_a(option::KEEPALIVE, 1).option_on_a(option::KEEPIDLE, 1);
-    let pair = pair.option_on_a(option::KEEPINTVL, 1).option_on_a(option::KEEPCNT, 2);
+const SHORT: Keepalive = Keepalive::new(1, 1, 2);
+
+async fn timeout(scene: Scene, ip: Ip, keepalive: Keepalive) -> Result {
+    let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned).keepalive_on_a(keepalive);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let family = if ip == Ip::V4 { "ipv4" } else { "ipv6" };
     a.host().set_sysctl(&format!("net.{family}.neigh.eth0.retrans_time_ms"), "100")?;
@@ -36,9 +50,8 @@ async fn timeout(scene: Scene, ip: Ip) -> Result {
     let _out = lab.unplug("a").that_may_miss().now().await?;
 
     let failed = reading.done().await?.errno(Errno::ETIMEDOUT)?;
-    let second = Duration::from_secs(1);
-    let nominal = timers::keepalive_death(second, second, 2);
-    Window::timer(nominal, "TCP_KEEPIDLE and TCP_KEEPCNT intervals")
+    keepalive
+        .end_window()
         .judge("ETIMEDOUT after the last segment heard", failed.ended().since(heard.at()))?;
     let unreachable = a.host().counter("OutOfWindowIcmps")?;
     same("the host had told itself, and did not listen", true, unreachable >= 1)?;
@@ -46,18 +59,16 @@ async fn timeout(scene: Scene, ip: Ip) -> Result {
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn ignored(scene: Scene, ip: Ip) -> Result {
-    let keepalive = Keepalive::new(1, 1, 2);
+async fn ignored(scene: Scene, ip: Ip, keepalive: Keepalive) -> Result {
     let pair = scene.pair().routed().ip(ip).keepalive_on_a(keepalive);
     let Pair { lab, a, .. } = pair.connect().await?;
     let heard = lab.wire().expect(syn_ack().from("b").arrived(true)).await?;
     let router = lab.router_answers(IcmpError::HostUnreachable).from("a").turn_on().await?;
 
     let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
-    let window = Window::timer(keepalive.end(), "idle time, two probes");
-    window.judge("ETIMEDOUT after the last segment heard", failed.ended().since(heard.at()))?;
+    keepalive.end_window().judge("ETIMEDOUT after the last segment heard", failed.ended().since(heard.at()))?;
     let probes = router.hit().await?.iter().filter(|segment| segment.probe).count();
-    same("probes", 2, probes)?;
+    same("probes", keepalive.probes as usize, probes)?;
     let disbelieved = a.host().counter("OutOfWindowIcmps")?;
-    same("ICMP errors out of the window", 2, disbelieved)
+    same("ICMP errors out of the window", probes as u64, disbelieved)
 }

@@ -11,12 +11,21 @@ pub fn cases(family: &mut Family) {
         .covers(["OP-05", "KA-06"])
         .source("tcp_timer.c tcp_keepalive_timer; tcp_ipv4.c no_tcp_socket")
         .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Ip::BOTH, probed);
+        .across_on_both_kinds(Ip::BOTH, |scene, kind, ip| {
+            // Long enough for the machine to be up again.
+            let idle = Duration::from_secs(if kind == HostKind::Guest { 6 } else { 1 });
+            probed(scene, kind, ip, idle)
+        });
+    family
+        .case("stock_keepalive_finds_a_rebooted_machine_after_two_hours")
+        .covers(["OP-05", "KA-06"])
+        .source("tcp_timer.c tcp_keepalive_timer; tcp.h TCP_KEEPALIVE_TIME")
+        .needs([Need::VirtualTime])
+        .waits(Keepalive::STOCK.idle())
+        .run(|scene| probed(scene, HostKind::Namespace, Ip::V4, Keepalive::STOCK.idle()));
 }
 
-async fn probed(scene: Scene, kind: HostKind, ip: Ip) -> Result {
-    // Long enough for the machine to be up again.
-    let idle = Duration::from_secs(if kind == HostKind::Guest { 6 } else { 1 });
+async fn probed(scene: Scene, kind: HostKind, ip: Ip, idle: Duration) -> Result {
     let Pair { lab, a, .. } = scene
         .pair()
         .kind("b", kind)
@@ -36,7 +45,7 @@ async fn probed(scene: Scene, kind: HostKind, ip: Ip) -> Result {
 
     let failed = reading.done().await?.errno(Errno::ECONNRESET)?;
     let reset = lab.wire().expect(rst().from("b")).await?;
-    Window::timer(idle, "TCP_KEEPIDLE, and the first probe")
+    Window::wheel([idle], "TCP_KEEPIDLE, and the first probe")
         .judge("the reset after the last segment heard", reset.at().since(last_heard.at()))?;
     same("the reset's place", true, failed.ended() >= reset.at())?;
     a.read(1).eof().await?;

@@ -15,7 +15,15 @@ pub fn cases(family: &mut Family) {
         .claims(["A34"])
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
         .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH, times_out);
+        .across_on_both_kinds(Death::BOTH, |scene, kind, kill| times_out(scene, kind, kill, RETRIES));
+    family
+        .case("write_to_a_dead_machine_times_out_after_a_quarter_of_an_hour")
+        .covers(["OP-02"])
+        .claims(["A34"])
+        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .run(|scene| times_out(scene, HostKind::Namespace, Lab::power_off, 15));
     family
         .case("data_received_before_the_machine_died_is_read_first")
         .covers(["OP-12"])
@@ -24,12 +32,12 @@ pub fn cases(family: &mut Family) {
         .across_on_both_kinds(Death::BOTH, read_first);
 }
 
-async fn times_out(scene: Scene, kind: HostKind, kill: Kill) -> Result {
+async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Result {
     let Pair { lab, a, .. } =
         scene
             .pair()
             .kind("b", kind)
-            .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
+            .sysctl("a", "net.ipv4.tcp_retries2", retries)
             .connect()
             .await?;
     let rto = a.info().ok().await?.rto();
@@ -41,7 +49,7 @@ async fn times_out(scene: Scene, kind: HostKind, kill: Kill) -> Result {
 
     same("what was sent in vain", false, dead.sent_in_vain().await?.is_empty())?;
     let first = lab.wire().expect(data().from("a")).after(before).await?;
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
     lab.wire().absent(before, any().from("b")).await
 }
