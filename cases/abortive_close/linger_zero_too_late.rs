@@ -10,11 +10,27 @@ pub fn cases(family: &mut Family) {
         .covers(["AB-08"])
         .claims(["A10", "B30", "B68"])
         .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait")
-        .across(Ip::BOTH, time_wait_stays);
+        .across(Ip::BOTH, |scene, ip| async move { time_wait_stays(&scene, ip).await.map(drop) });
+    family
+        .case("linger_zero_leaves_time_wait_its_minute")
+        .covers(["AB-08"])
+        .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
+        .needs([Need::VirtualTime])
+        .waits(timers::TIME_WAIT)
+        .run(to_the_end);
 }
 
-async fn time_wait_stays(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+async fn to_the_end(scene: Scene) -> Result {
+    let Pair { lab, a, .. } = time_wait_stays(&scene, Ip::V4).await?;
+    let last = lab.wire().expect(pure_ack().from("a").ack(2)).await?;
+    let gone = a.kernel().runs_out_within(2 * timers::TIME_WAIT).await?;
+    let window = Window::wheel([timers::TIME_WAIT], "TCP_TIMEWAIT_LEN");
+    gone.judge("TIME_WAIT was over after", &window, last.at())
+}
+
+async fn time_wait_stays(scene: &Scene, ip: Ip) -> Result<Pair> {
+    let pair = scene.pair().ip(ip).connect().await?;
+    let Pair { lab, a, b, .. } = &pair;
     let wire = lab.wire();
 
     a.shut_wr().ok().await?;
@@ -22,16 +38,17 @@ async fn time_wait_stays(scene: Scene, ip: Ip) -> Result {
     b.close().ok().await?;
     a.kernel().reaches(State::TimeWait).await?;
     b.kernel().is_gone().await?;
-    let before = left(&a)?;
+    let before = left(a)?;
     let agreed = wire.mark().await?;
 
     a.reset().await?;
 
     // It is still the same wait: its clock goes on and was not started again.
-    let after = left(&a)?;
+    let after = left(a)?;
     same("TIME_WAIT's clock goes on", true, after <= before && after > Duration::ZERO)?;
     wire.exactly(agreed, []).await?;
-    wire.absent(Wire::start(), rst()).await
+    wire.absent(Wire::start(), rst()).await?;
+    Ok(pair)
 }
 
 /// What remains of its TIME_WAIT.

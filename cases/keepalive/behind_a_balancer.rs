@@ -6,6 +6,8 @@
 use lastack::prelude::*;
 
 const FORGETS: Duration = Duration::from_secs(3);
+/// The idle timeout of the balancers of a large provider.
+const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
     family
@@ -14,14 +16,33 @@ pub fn cases(family: &mut Family) {
         .source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive")
         .needs([Need::Conntrack])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, kept);
+        .across(Ip::BOTH, |scene, ip| kept(scene, ip, every(1), FORGETS));
+    family
+        .case("probes_every_five_minutes_keep_a_connection_through_a_balancer_of_350_seconds")
+        .covers(["KA-11"])
+        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(4 * STOCK)
+        .run(|scene| kept(scene, Ip::V4, every(300), STOCK));
     family
         .case("probe_after_a_balancer_forgot_ends_the_connection")
         .covers(["KA-11"])
         .source("nf_conntrack_proto_tcp.c; AWS network load balancer, idle timeout")
         .needs([Need::Conntrack])
         .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, ended);
+        .across(Ip::BOTH, |scene, ip| ended(scene, ip, every(5), FORGETS));
+    family
+        .case("stock_keepalive_comes_hours_too_late_for_a_balancer_of_350_seconds")
+        .covers(["KA-11"])
+        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, idle timeout")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(Keepalive::STOCK.idle())
+        .run(|scene| ended(scene, Ip::V4, every(Keepalive::STOCK.idle), STOCK));
+}
+
+/// Probes after every so many seconds of silence.
+const fn every(seconds: i32) -> Keepalive {
+    Keepalive::new(seconds, seconds, 9)
 }
 
 /// A connection through a balancer, probed by `a`.
@@ -29,33 +50,33 @@ async fn through_balancer(
     scene: &Scene,
     ip: Ip,
     keepalive: Keepalive,
+    forgets: Duration,
 ) -> Result<(Pair, impl Sized)> {
     let lab = scene.lab().routed().build().await?;
     let balancer = lab.router_tracks().strict().strangers(Strangers::Reset);
-    let balancer = balancer.idle_timeout(FORGETS).turn_on().await?;
+    let balancer = balancer.idle_timeout(forgets).turn_on().await?;
     let pair = scene.pair().ip(ip).keepalive_on_a(keepalive).connect_in(&lab).await?;
     Ok((pair, balancer))
 }
 
-async fn kept(scene: Scene, ip: Ip) -> Result {
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, Keepalive::new(1, 1, 9)).await?;
+async fn kept(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) -> Result {
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive, forgets).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
-    // Four seconds without a word, one more than it takes to be forgotten.
+    // Four probes without a word, more than it takes to be forgotten.
     let answered = || [probe().from("a").arrived(true), pure_ack().from("b").arrived(true)];
     let four = (0..4).flat_map(|_| answered());
-    let probes = wire.in_order(idle, four, 4 * FORGETS).await?;
+    let probes = wire.in_order(idle, four, 4 * forgets).await?;
     let silence = probes[7].at().since(wire.segments()[0].at());
-    Window::at_least(FORGETS, "the balancer's patience").judge("silence lasted", silence)?;
+    Window::at_least(forgets, "the balancer's patience").judge("silence lasted", silence)?;
 
     b.write("news").ok().await?;
     a.read(64).bytes(b"news").await?;
     wire.absent(idle, ending()).await
 }
 
-async fn ended(scene: Scene, ip: Ip) -> Result {
-    let keepalive = Keepalive::new(5, 5, 9);
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive).await?;
+async fn ended(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) -> Result {
+    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive, forgets).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
     a.read(1).errno(Errno::ECONNRESET).await?;

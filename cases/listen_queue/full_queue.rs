@@ -11,6 +11,13 @@ pub fn cases(family: &mut Family) {
         .source("tcp_input.c tcp_conn_request; sock.h sk_acceptq_is_full; listen(2)")
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, tried_again);
+    family
+        .case("connect_to_a_queue_that_stays_full_fails_after_two_minutes")
+        .covers(["LQ-05"])
+        .source("tcp_input.c tcp_conn_request; tcp_timer.c tcp_write_timeout")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(135))
+        .run(gives_up);
 }
 
 async fn tried_again(scene: Scene, ip: Ip) -> Result {
@@ -39,4 +46,27 @@ async fn tried_again(scene: Scene, ip: Ip) -> Result {
     connect.returned_after(&seen[2])?;
     let window = Window::timer(timers::SYN_RTO, "the first SYN's wait");
     window.judge("a SYN was sent again", seen[1].at().since(first.at()))
+}
+
+async fn gives_up(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
+    let address = server.host().address(Ip::V4, PORT);
+    let _listener = server.listen_with_backlog(address, 1).await?;
+    for _ in 0..2 {
+        let early = client.connect(address).await?.local().ok().await?;
+        Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+    }
+
+    let full = lab.wire().mark().await?;
+    let late = client.socket(address).ok().await?;
+    let failed = late.connect(address).errno(Errno::ETIMEDOUT).await?;
+    // Linear time-outs came with Linux 6.5.
+    let linear = client.host().sysctl("net.ipv4.tcp_syn_linear_timeouts").unwrap_or_default();
+    let (sent, end) = timers::connect(6, linear.trim().parse().unwrap_or(0));
+    let at = sent.iter().copied().chain([end]).collect::<Vec<_>>();
+    let waits = at.windows(2).map(|pair| pair[1] - pair[0]);
+    failed.took_within(&Window::wheel(waits, "tcp_syn_retries"))?;
+    let all = vec![syn().from("a").arrived(true); sent.len()];
+    lab.wire().exactly(full, all).await.map(drop)
 }

@@ -16,7 +16,14 @@ pub fn cases(family: &mut Family) {
         .covers(["LC-10"])
         .source("tcp(7) TCP_DEFER_ACCEPT; inet_connection_sock.c syn_ack_recalc")
         .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, until_timeout);
+        .across(Ip::BOTH, |scene, ip| until_timeout(scene, ip, 1));
+    family
+        .case("deferred_accept_of_a_minute_gives_in_after_a_minute")
+        .covers(["LC-10"])
+        .source("inet_connection_sock.c syn_ack_recalc; tcp.c secs_to_retrans")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(63))
+        .run(|scene| until_timeout(scene, Ip::V4, 60));
 }
 
 /// A client that is connected, as it believes, and a server that waits for its data.
@@ -46,8 +53,8 @@ async fn until_data(scene: Scene, ip: Ip) -> Result {
     lab.wire().absent(Wire::start(), syn_ack().retransmitted(true)).await
 }
 
-async fn until_timeout(scene: Scene, ip: Ip) -> Result {
-    let (lab, listener, _client, request) = deferred(&scene, ip, 1).await?;
+async fn until_timeout(scene: Scene, ip: Ip, seconds: i32) -> Result {
+    let (lab, listener, _client, request) = deferred(&scene, ip, seconds).await?;
     let wire = lab.wire();
     request.is(State::SynRecv)?;
     let accepted = listener.accept().ok().await?;
@@ -56,7 +63,15 @@ async fn until_timeout(scene: Scene, ip: Ip) -> Result {
     let first = wire.expect(syn_ack().from("b")).await?;
     let again = wire.expect(syn_ack().from("b").retransmitted(true)).await?;
     wire.expect(pure_ack().from("a").ack(1)).after(&again).await?;
-    let time = Window::timer(timers::SYN_RTO, "the request's timer");
+    // As many of the request's timers, each twice the one before, as it takes to fill the time.
+    let timers = (0..).map(|n| timers::SYN_RTO * (1 << n));
+    let patience = Duration::from_secs(seconds as u64);
+    let timers = timers.scan(Duration::ZERO, |sum, timer| {
+        let go_on = *sum < patience;
+        *sum += timer;
+        go_on.then_some(timer)
+    });
+    let time = Window::wheel(timers, "the request's timers");
     time.judge("b was patient for", again.at().since(first.at()))?;
     accepted.unread().await?.is(&0)?;
     request.is(State::Established).map(drop)

@@ -6,6 +6,8 @@
 use lastack::prelude::*;
 
 const IDLE: Duration = Duration::from_secs(1);
+/// That of the balancers of a large provider.
+const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
     family
@@ -21,13 +23,22 @@ pub fn cases(family: &mut Family) {
                 ("server_ipv4", ("b", Ip::V4)),
                 ("server_ipv6", ("b", Ip::V6)),
             ],
-            reset,
+            |scene, (first, ip)| reset(scene, first, ip, IDLE),
         );
+    family
+        .case("first_to_speak_after_350_seconds_is_reset")
+        .covers(["NF-24"])
+        .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(STOCK)
+        .across([("client", "a"), ("server", "b")], |scene, first| {
+            reset(scene, first, Ip::V4, STOCK)
+        });
 }
 
-async fn reset(scene: Scene, (first, ip): (&'static str, Ip)) -> Result {
+async fn reset(scene: Scene, first: &'static str, ip: Ip, limit: Duration) -> Result {
     let lab = scene.lab().routed().build().await?;
-    let balancer = lab.router_tracks().strict().strangers(Strangers::Reset).idle_timeout(IDLE);
+    let balancer = lab.router_tracks().strict().strangers(Strangers::Reset).idle_timeout(limit);
     let balancer = balancer.turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
     let (speaker, other) = if first == "a" { (a, b) } else { (b, a) };
@@ -36,7 +47,7 @@ async fn reset(scene: Scene, (first, ip): (&'static str, Ip)) -> Result {
     speaker.kernel().is_acknowledged().await?;
 
     let idle = lab.wire().mark().await?;
-    balancer.forgets_within(4 * IDLE).await?;
+    balancer.forgets_within(4 * limit).await?;
     lab.wire().absent(idle, any()).await?;
     speaker.kernel().is(State::Established)?;
 

@@ -7,6 +7,8 @@
 use lastack::prelude::*;
 
 const IDLE: Duration = Duration::from_secs(1);
+/// As it comes: long after RFC 5382's two hours and four minutes.
+const STOCK: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
@@ -17,6 +19,13 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Conntrack])
         .waits(Duration::from_millis(1500))
         .across(Ip::BOTH, picked_up);
+    family
+        .case("stock_nat_remembers_an_idle_connection_for_five_days")
+        .covers(["NF-19"])
+        .source("nf_conntrack_proto_tcp.c tcp_timeouts (TCP_CONNTRACK_ESTABLISHED)")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(STOCK)
+        .run(five_days);
     family
         .case("strict_nat_lets_the_client_of_a_forgotten_connection_time_out")
         .covers(["NF-20"])
@@ -33,13 +42,37 @@ async fn picked_up(scene: Scene, ip: Ip) -> Result {
     let established = lab.wire().mark().await?;
     nat.forgets_within(4 * IDLE).await?;
     lab.wire().absent(established, any()).await?;
+    talks(&a, &b).await?;
+    lab.wire().absent(established, ending()).await?;
+    same("connections of the NAT", 1, nat.known()?)
+}
 
+async fn five_days(scene: Scene) -> Result {
+    let lab = scene.lab().routed().build().await?;
+    let nat = lab.router_tracks().masquerading("a").turn_on().await?;
+    let Pair { a, b, .. } = scene.pair().connect_in(&lab).await?;
+    let last = lab.wire().expect(pure_ack().from("a").ack(1).arrived(true)).await?;
+
+    let minute = Duration::from_secs(60);
+    lab.wire().never(&last, any()).for_(STOCK - minute).await?;
+    same("connections of the NAT a minute before", 1, nat.known()?)?;
+    let forgotten = nat.forgets_within(2 * minute).await?;
+    // No timer fires: the tracker compares clocks whenever somebody asks.
+    let second = Duration::from_secs(1);
+    let window = Window::new(STOCK - second, STOCK + second, "nf_conntrack_tcp_timeout_established");
+    window.judge("the NAT forgot after", forgotten.since(last.at()))?;
+    lab.wire().absent(&last, any()).await?;
+
+    talks(&a, &b).await?;
+    lab.wire().absent(&last, ending()).await?;
+    same("connections of the NAT", 1, nat.known()?)
+}
+
+async fn talks(a: &End, b: &End) -> Result {
     a.write("still there?").ok().await?;
     b.read(64).bytes(b"still there?").await?;
     b.write("of course").ok().await?;
-    a.read(64).bytes(b"of course").await?;
-    lab.wire().absent(established, ending()).await?;
-    same("connections of the NAT", 1, nat.known()?)
+    a.read(64).bytes(b"of course").await.map(drop)
 }
 
 async fn client_times_out(scene: Scene, ip: Ip) -> Result {

@@ -241,8 +241,8 @@ impl Tracking {
                 let expected = format!("forgets every connection within {limit:?}");
                 return Err(Error::mismatch("router", expected, format!("still knows {known}")));
             }
-            // Late by a thousandth at most.
-            tokio::time::sleep(Duration::from_millis(5).max(waited / 1000)).await;
+            // Late by a hundredth at most.
+            tokio::time::sleep(Duration::from_millis(5).max(waited / 100)).await;
         }
     }
 

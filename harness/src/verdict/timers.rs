@@ -179,6 +179,14 @@ pub fn window_probe_gap(n: u32, retries2: u32, rto: Duration, max: Duration) -> 
     step(n.min(retries2), rto.max(RTO_MIN), max)
 }
 
+/// How many probes an orphan sends behind a closed window, answered or not: it ends in place of the
+/// next, once its back-off has reached the longest wait (`tcp_timer.c`, `tcp_probe_timer`;
+/// `tcp_orphan_retries` allows none from there). Under a stock `tcp_orphan_retries` of 0 only.
+#[must_use]
+pub fn orphaned_window_probes(rto: Duration, max: Duration) -> u32 {
+    (0..).find(|backoff| step(*backoff, rto, max) == max).unwrap_or(0)
+}
+
 /// A peer that falls silent behind its closed window, from the first probe without an answer,
 /// number `n`: `tcp_retries2` probes go out, and the next one due ends the connection instead
 /// (`tcp_timer.c`, `tcp_probe_timer`).

@@ -87,6 +87,13 @@ fn window_probes_double_up_to_tcp_retries2() {
 }
 
 #[test]
+fn an_orphan_behind_a_closed_window() {
+    let probes = orphaned_window_probes(R, RTO_MAX);
+    assert_eq!((probes, orphaned_window_probes(ms(240), RTO_MAX)), (10, 9));
+    close((0..=probes).map(|n| window_probe_gap(n, 15, R, RTO_MAX)).sum(), 340.3);
+}
+
+#[test]
 fn a_thin_stream_backs_off_from_the_seventh_timeout() {
     let gaps = (1..=8).map(|n| (thin_gap(n, R, RTO_MAX).as_millis() / R.as_millis()) as u32);
     assert_eq!(gaps.collect::<Vec<_>>(), [1, 1, 1, 1, 1, 1, 2, 4]);
