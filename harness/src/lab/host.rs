@@ -367,7 +367,8 @@ impl Host {
     }
 
     /// One of the counters that its kernel keeps for the administrator, such as
-    /// "TCPAbortOnClose" (`/proc/net/netstat` and `/proc/net/snmp`; `net/ipv4/proc.c`).
+    /// "TCPAbortOnClose", or "Tcp:InCsumErrors" where more than one protocol has one of that name
+    /// (`/proc/net/netstat` and `/proc/net/snmp`; `net/ipv4/proc.c`).
     ///
     /// # Errors
     /// There is none of that name.

@@ -8,7 +8,8 @@ use std::fs::read_to_string;
 
 use crate::error::{Attempt, Error, Result};
 
-/// Reads one counter.
+/// Reads one counter. Where several protocols have one of that name, the protocol stands before
+/// it: "Tcp:InCsumErrors".
 ///
 /// # Errors
 /// This kernel has none of that name.
@@ -24,8 +25,13 @@ pub fn read(name: &str) -> Result<u64> {
 }
 
 fn find(table: &str, name: &str) -> Option<u64> {
+    let (protocol, name) = name.split_once(':').map_or((None, name), |(it, name)| (Some(it), name));
     let lines: Vec<_> = table.lines().collect();
-    lines.chunks_exact(2).find_map(|pair| {
+    let pairs = lines.chunks_exact(2);
+    let mut pairs = pairs.filter(|pair| {
+        protocol.is_none_or(|wanted| pair[0].split_once(':').is_some_and(|(it, _)| it == wanted))
+    });
+    pairs.find_map(|pair| {
         let mut columns = pair[0].split_whitespace().zip(pair[1].split_whitespace());
         columns.find(|(title, _)| *title == name)?.1.parse().ok()
     })
@@ -43,5 +49,13 @@ mod tests {
         assert_eq!(find(table, "InNoRoutes"), Some(12));
         assert_eq!(find(table, "TCPAbort"), None);
         assert_eq!(find("TcpExt: Torn", "Torn"), None);
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_protocol_decides() {
+        let table = "Icmp: InCsumErrors\nIcmp: 1\nTcp: InErrs InCsumErrors\nTcp: 2 3\n";
+        assert_eq!(find(table, "InCsumErrors"), Some(1));
+        assert_eq!(find(table, "Tcp:InCsumErrors"), Some(3));
+        assert_eq!(find(table, "Udp:InCsumErrors"), None);
     }
 }
