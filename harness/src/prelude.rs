@@ -7,7 +7,7 @@ pub use libc;
 pub use nix::{errno::Errno, sys::signal::Signal, sys::wait::WaitStatus};
 
 pub use crate::error::{Attempt, Error, Result};
-pub use crate::fault::{Death, IcmpError, Kill, Misroute, Strangers, packets};
+pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, packets};
 pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};
 pub use crate::pair::{End, PORT, Pair};
 pub use crate::process::option::{self, Linger};

@@ -52,6 +52,15 @@ impl ImpairmentBuilder {
         self
     }
 
+    /// Makes chance repeatable where the kernel can (Linux 6.6); elsewhere it stays chance, and the
+    /// case must be right whatever that brings.
+    pub fn repeatable(mut self, seed: u64) -> Self {
+        if probe::kernel_version().0 >= SEEDS_SINCE {
+            self.netem = self.netem.seed(seed);
+        }
+        self
+    }
+
     /// Turns it on: when this returns, every frame that enters the patch is impaired.
     ///
     /// # Errors
@@ -72,7 +81,7 @@ impl ImpairmentBuilder {
         let aim = Aim {
             from,
             to: towards,
-            any_fate: netem.holds_back(),
+            any_fate: netem.holds_back() || netem.corrupts(),
             copies: netem.copies(),
             may_miss,
             ..Aim::default()
@@ -157,7 +166,7 @@ impl Impairment {
     }
 
     /// The segments that show it, as far as they are to be told from others: of a path that only
-    /// loses, those that were lost; of one that holds back, all.
+    /// loses, those that were lost; of one that holds back or corrupts, all.
     ///
     /// # Errors
     /// The taps have lost frames.
@@ -205,9 +214,11 @@ impl Drop for Impairment {
     }
 }
 
+/// The first kernel whose netem takes a seed (`sch_netem.c`, `TCA_NETEM_PRNG_SEED`).
+const SEEDS_SINCE: (u32, u32) = (6, 6);
+
 /// Whether the settings are possible, here.
 fn possible(netem: &Netem) -> Result {
-    const SEEDS_SINCE: (u32, u32) = (6, 6);
     netem.check()?;
     let (version, release) = probe::kernel_version();
     // An older kernel would ignore it without a word.

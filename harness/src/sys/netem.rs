@@ -234,6 +234,13 @@ impl Netem {
         waits || self.rate.is_some() || self.slot.is_some()
     }
 
+    /// Whether frames get through that are not what was sent, which a tap that keeps their heads
+    /// cannot always tell.
+    #[must_use]
+    pub fn corrupts(&self) -> bool {
+        self.corrupt > 0.0
+    }
+
     /// Whether frames get through more than once.
     #[must_use]
     pub fn copies(&self) -> bool {
