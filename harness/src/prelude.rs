@@ -10,6 +10,7 @@ pub use crate::error::{Attempt, Error, Result};
 pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, packets};
 pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};
 pub use crate::pair::{End, PORT, Pair};
+pub use crate::parting::Parting;
 pub use crate::process::option::{self, Linger};
 pub use crate::process::{Ending, Events, Keepalive, Process, Socket};
 pub use crate::runner::case::Family;

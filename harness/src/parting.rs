@@ -1,0 +1,118 @@
+//! The ways in which an end leaves its connection, for stories in which only the path differs.
+
+use nix::errno::Errno;
+
+use crate::{
+    error::{Error, Result},
+    lab::Ip,
+    pair::End,
+    process::Ending,
+    sys::sock_diag::State,
+    verdict::{Drained, Outcome},
+};
+
+/// How an end leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// `close()` with everything read: a FIN.
+    Close,
+    /// `shutdown(SHUT_WR)`: the same FIN, and the other direction stays open.
+    HalfClose,
+    /// SIGKILL of the process that holds it: its kernel closes.
+    Kill,
+    /// `close()` with SO_LINGER on and time zero: a reset.
+    LingerZero,
+    /// `close()` with received data unread: a reset.
+    Unread,
+}
+
+impl Parting {
+    /// Every way over either Internet protocol, with the names test variants carry.
+    pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
+        ("close_ipv4", (Self::Close, Ip::V4)),
+        ("close_ipv6", (Self::Close, Ip::V6)),
+        ("half_close_ipv4", (Self::HalfClose, Ip::V4)),
+        ("half_close_ipv6", (Self::HalfClose, Ip::V6)),
+        ("kill_ipv4", (Self::Kill, Ip::V4)),
+        ("kill_ipv6", (Self::Kill, Ip::V6)),
+        ("linger_zero_ipv4", (Self::LingerZero, Ip::V4)),
+        ("linger_zero_ipv6", (Self::LingerZero, Ip::V6)),
+        ("unread_data_ipv4", (Self::Unread, Ip::V4)),
+        ("unread_data_ipv6", (Self::Unread, Ip::V6)),
+    ];
+
+    /// Whether the end is a FIN, which follows everything written and is sent until it arrives.
+    /// Else it is a reset, which does neither.
+    #[must_use]
+    pub fn is_graceful(self) -> bool {
+        matches!(self, Self::Close | Self::HalfClose | Self::Kill)
+    }
+
+    /// What has to happen before: `from`, who will leave, has data of `other` that it leaves
+    /// unread.
+    ///
+    /// # Errors
+    /// It does not arrive.
+    pub async fn prepare(self, from: &End, other: &End) -> Result {
+        if self == Self::Unread {
+            other.write("x").ok().await?;
+            from.kernel().has_unread(1).await?;
+            // Its acknowledgement is not part of what comes next.
+            other.kernel().is_acknowledged().await?;
+        }
+        Ok(())
+    }
+
+    /// What the other end is left with, which has read all along what was written as a pattern:
+    /// after a FIN all of it and the end of file; after a reset its beginning, and the error.
+    ///
+    /// # Errors
+    /// It read something else.
+    pub fn leaves(self, read: Outcome<Drained>, written: u64) -> Result<Outcome<Drained>> {
+        if self.is_graceful() {
+            return read.whole(written);
+        }
+        match read.answer() {
+            Ok(Drained { bytes, intact: true, error: Some(Errno::ECONNRESET) })
+                if *bytes <= written =>
+            {
+                Ok(read)
+            }
+            _ => Err(read.unlike(&format!("the beginning of {written} bytes, then ECONNRESET"))),
+        }
+    }
+
+    /// What is left when the other end has closed, too: after a FIN a TIME_WAIT where the first
+    /// one came from, after a reset nothing.
+    ///
+    /// # Errors
+    /// It does not come to that.
+    pub async fn settles(self, from: &End, other: &End) -> Result {
+        other.close().ok().await?;
+        if self.is_graceful() {
+            from.kernel().reaches(State::TimeWait).await?;
+        } else {
+            from.kernel().is_gone().await?;
+        }
+        other.kernel().is_gone().await.map(drop)
+    }
+}
+
+impl End {
+    /// Leaves the connection in this way.
+    ///
+    /// # Errors
+    /// A call fails, or the process had ended already.
+    pub async fn part_by(&self, parting: Parting) -> Result {
+        match parting {
+            Parting::Close => self.close().ok().await,
+            Parting::HalfClose => self.shut_wr().ok().await,
+            Parting::Kill => self.process.end_by(Ending::Kill).await,
+            Parting::LingerZero => self.reset().await,
+            Parting::Unread => match self.unread().ok().await? {
+                0 => Err(Error::Usage("leave with data unread: there is none".to_owned())),
+                _ => self.close().ok().await,
+            },
+        }
+    }
+}
