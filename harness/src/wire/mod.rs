@@ -44,6 +44,7 @@ mod observer;
 mod options;
 mod order;
 mod other;
+mod overtaking;
 mod packet;
 pub mod pattern;
 pub mod pcapng;

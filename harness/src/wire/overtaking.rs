@@ -1,0 +1,59 @@
+//! Segments that were overtaken on their way.
+
+use super::{Mark, Segment, Wire};
+use crate::error::Result;
+
+impl Wire {
+    /// The segments that `host` sent from `start` on and that one it sent later has overtaken, in
+    /// order of their sending.
+    ///
+    /// # Errors
+    /// As [`Wire::settle`].
+    pub async fn overtaken(&self, host: &str, start: impl Into<Mark>) -> Result<Vec<Segment>> {
+        self.settle().await?;
+        Ok(among(&self.since(start.into()), host))
+    }
+}
+
+/// Those of `host` that arrived after one that was sent later.
+fn among(segments: &[Segment], host: &str) -> Vec<Segment> {
+    let sent = segments.iter().filter(|it| it.from == host && it.sent.is_some());
+    let arrivals: Vec<_> = sent.filter_map(|it| Some((it.arrived?, it))).collect();
+    let overtaken = arrivals.iter().enumerate().filter(|(place, (arrived, _))| {
+        arrivals[place + 1..].iter().any(|(earlier, _)| earlier < arrived)
+    });
+    overtaken.map(|(_, (_, segment))| (*segment).clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::tests::segment;
+    use super::*;
+    use crate::stamp::Stamp;
+
+    fn travelled(index: usize, sent: i64, arrived: Option<i64>) -> Segment {
+        let (sent, arrived) = (Some(Stamp(sent)), arrived.map(Stamp));
+        Segment { index, sent, arrived, ..segment() }
+    }
+
+    #[test]
+    fn who_arrives_after_a_later_one_was_overtaken() {
+        let all = [
+            travelled(0, 10, Some(20)),
+            travelled(1, 11, Some(50)),
+            travelled(2, 12, Some(30)),
+            travelled(3, 13, Some(40)),
+            travelled(4, 14, Some(60)),
+        ];
+        let overtaken = |host| among(&all, host).iter().map(|it| it.index).collect::<Vec<_>>();
+        assert_eq!(overtaken("a"), [1]);
+        assert_eq!(overtaken("b"), [0; 0]);
+    }
+
+    #[test]
+    fn what_was_lost_or_made_in_the_middle_overtakes_nobody() {
+        let forged = Segment { sent: None, ..travelled(2, 0, Some(5)) };
+        let all = [travelled(0, 10, Some(20)), travelled(1, 11, None), forged];
+        assert!(among(&all, "a").is_empty());
+    }
+}
