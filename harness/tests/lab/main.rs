@@ -11,6 +11,7 @@ mod inject;
 mod layout;
 mod links;
 mod misuse;
+mod netem;
 mod options;
 mod processes;
 mod readiness;
@@ -38,8 +39,8 @@ fn registry() -> Result<Registry, Problems> {
         }),*] };
     }
     Registry::build(&sources![
-        calls closures deaths faults fidelity guests impairment inject layout links misuse options
-        processes readiness refusals routed routes rules signals sysctls
+        calls closures deaths faults fidelity guests impairment inject layout links misuse netem
+        options processes readiness refusals routed routes rules signals sysctls
     ])
 }
 
