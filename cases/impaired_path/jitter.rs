@@ -1,0 +1,41 @@
+//! Jitter puts segments out of order, and no ending is the worse for it: before a FIN the reader
+//! gets everything and gets it in order, before a reset a beginning without holes, and the reset
+//! itself is always believed in the end.
+//! Source: RFC 9293 3.10.7.4; `net/ipv4/tcp_input.c` `tcp_data_queue_ofo`, `tcp_validate_incoming`.
+
+use lastack::prelude::*;
+
+const DELAY: Duration = Duration::from_millis(60);
+const JITTER: Duration = Duration::from_millis(40);
+/// Less than the initial window of ten segments: one flight, which the jitter shuffles.
+const WRITTEN: u32 = 12_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("jitter_shuffles_segments_and_not_what_is_read")
+        .covers(["IM-02"])
+        .source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo, tcp_validate_incoming")
+        .needs([Need::Netem])
+        .waits(Duration::from_secs(1))
+        .across(Parting::OVER_BOTH, shuffled);
+}
+
+async fn shuffled(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+    let lab = scene.lab().build().await?;
+    let jittery = Netem::new().delay(DELAY).jitter(JITTER);
+    let _path = lab.impair(jittery).repeatable(1).turn_on().await?;
+    let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
+    parting.prepare(&a, &b).await?;
+    let read = b.read_to_end().start().await?.blocked().await?;
+    let start = lab.wire().mark().await?;
+
+    a.write_pattern(WRITTEN).ok().await?;
+    a.part_by(parting).await?;
+    parting.leaves(read.done().await?, WRITTEN.into())?;
+    parting.settles(&a, &b).await?;
+
+    // Nine segments with evenly spread delays keep their order once in 9! times.
+    let sent = lab.wire().count(start, data().from("a").retransmitted(false)).await?;
+    same("segments with data", true, sent >= 9)?;
+    same("some were overtaken", false, lab.wire().overtaken("a", start).await?.is_empty())
+}

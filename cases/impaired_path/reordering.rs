@@ -1,0 +1,43 @@
+//! On a path where every second segment overtakes those before, no ending is the worse for it:
+//! before a FIN the reader gets everything and gets it in order, before a reset a beginning without
+//! holes. What becomes of an end that is there before its data is told in `overtaken_data.rs`.
+//! Source: RFC 9293 3.10.7.4; RFC 5961 3.2; `net/ipv4/tcp_input.c` `tcp_data_queue_ofo`,
+//! `tcp_validate_incoming`; `net/sched/sch_netem.c` `netem_enqueue` (gap).
+
+use lastack::prelude::*;
+
+const DELAY: Duration = Duration::from_millis(50);
+/// Less than the initial window of ten segments: one flight.
+const WRITTEN: u32 = 8_000;
+
+pub fn cases(family: &mut Family) {
+    family
+        .case("overtaking_shuffles_segments_and_not_what_is_read")
+        .covers(["IM-05"])
+        .source("RFC 9293 3.10.7.4; RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
+        .needs([Need::Netem])
+        .waits(Duration::from_secs(1))
+        .across(Parting::OVER_BOTH, overtakes);
+}
+
+async fn overtakes(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+    let lab = scene.lab().build().await?;
+    let wire = lab.wire();
+    let long = || Netem::new().delay(DELAY);
+    let mut forth = lab.impair(long()).from("a").turn_on().await?;
+    let _back = lab.impair(long()).from("b").turn_on().await?;
+    let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
+    parting.prepare(&a, &b).await?;
+    let read = b.read_to_end().start().await?.blocked().await?;
+
+    // All are held back but the second, the fourth and so on: no chance in it.
+    forth.change(long().reorder(100.0).reorder_gap(2)).await?;
+    let start = wire.mark().await?;
+    a.write_pattern(WRITTEN).ok().await?;
+    a.part_by(parting).await?;
+    parting.leaves(read.done().await?, WRITTEN.into())?;
+
+    same("some were overtaken", false, wire.overtaken("a", start).await?.is_empty())?;
+    same("the kernel's count", true, forth.counted().await?.reordered >= 2)?;
+    parting.settles(&a, &b).await
+}
