@@ -13,6 +13,7 @@
 //!   caught in the act.
 //! - [`lab`]: hosts, cables and the patch between them; what a host's kernel says of a connection.
 //! - [`guest`]: hosts that are kernels of their own, and can really die.
+//! - [`virt`]: a kernel for whole cases, whose clock jumps over idle time.
 //! - [`wire`]: segments seen at both ends, and expectations that wait for them.
 //! - [`fault`]: what can be broken. [`verdict`]: outcomes of calls, and time windows derived from
 //!   the kernel's own formulas.
@@ -38,6 +39,7 @@ mod stall;
 mod stamp;
 pub mod sys;
 pub mod verdict;
+pub mod virt;
 
 pub mod wire;
 

@@ -1,0 +1,20 @@
+//! The virtual kernel: a stock distribution kernel in a guest whose clock jumps over idle time.
+//!
+//! Cases run in it unchanged. The guest is QEMU's, interpreted (`-accel tcg`), so that it needs no
+//! rights and no KVM; its clock counts instructions and, when it idles, goes at once to its next
+//! timer (`-icount …,sleep=off`). Two hours of keepalive take as long as the work in them.
+//!
+//! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
+//! guest starts from, [`machine`] runs it and hears what it says, [`init`] is what runs first in
+//! it. This room knows nothing of cases: a guest is given a manifest, which only the function
+//! called in it reads, and says frames, which only who booted it reads.
+
+pub mod image;
+pub mod init;
+pub mod machine;
+pub mod store;
+
+pub use image::Image;
+pub use init::Inside;
+pub use machine::{Ending, Guest, Told};
+pub use store::{Kernel, Lack};
