@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
@@ -44,6 +45,27 @@ impl fmt::Display for End {
 impl Child {
     pub(super) fn new(pid: libc::pid_t, pidfd: OwnedFd) -> Self {
         Self { pid, pidfd, end: None }
+    }
+
+    /// Takes over a child that `std` has started.
+    ///
+    /// # Errors
+    /// The system has no descriptor left; the child is killed then.
+    pub fn adopt(mut child: std::process::Child) -> nix::Result<Self> {
+        let pid = i32::try_from(child.id()).expect("process ids fit an i32");
+        // Nobody has waited for it yet, so the number is still its own.
+        let pidfd = super::inside::pidfd(pid).and_then(|pidfd| {
+            // Those of the runtime do not block; waiting here does.
+            fcntl(&pidfd, FcntlArg::F_SETFL(OFlag::empty()))?;
+            Ok(pidfd)
+        });
+        match pidfd {
+            Ok(pidfd) => Ok(Self::new(pid, pidfd)),
+            Err(errno) => {
+                let _ = child.kill().and_then(|()| child.wait());
+                Err(errno)
+            }
+        }
     }
 
     /// Its process id, as the caller's namespace counts.

@@ -54,6 +54,26 @@ fn prepare(command: &mut Command, netns: Option<BorrowedFd<'_>>, control: Option
     unsafe { command.pre_exec(before_exec) };
 }
 
+/// Makes what `command` starts end by SIGKILL when the thread that starts it does, and so when
+/// this program does, however it ends. It is out of reach of the terminal's Ctrl-C.
+pub fn end_with_this_thread(command: &mut Command) {
+    let parent = std::process::id();
+    let before_exec = move || {
+        // SAFETY: system calls on plain numbers, all async-signal-safe.
+        unsafe {
+            Errno::result(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+            // A parent that has ended before that was asked for sends nothing any more.
+            if libc::getppid() as u32 != parent {
+                libc::_exit(127);
+            }
+            Errno::result(libc::setsid())?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.
+    unsafe { command.pre_exec(before_exec) };
+}
+
 /// A descriptor that becomes readable when the process `pid` has ended (`pidfd_open(2)`).
 ///
 /// # Errors

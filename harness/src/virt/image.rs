@@ -1,14 +1,25 @@
-//! The file system a guest starts from.
+//! The file system a guest starts from: this program as its init, what that needs, and modules.
+//!
+//! It is made of archives, one behind the other, that the kernel unpacks into one tree. The one
+//! with the modules is kept for the next time; the one with the programs is made in a moment and
+//! would be stale with every build. Each guest gets one more, with its manifest.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Write,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
-use super::store::Kernel;
-use crate::error::{Error, Result};
+use super::{archive::Archive, init, modules, program, store::Kernel};
+use crate::error::{Attempt, Result};
 
 /// What a guest is booted from: a kernel, and a file system with this program as its init.
 #[derive(Debug)]
 pub struct Image {
     kernel: Kernel,
+    archives: [Vec<u8>; 2],
 }
 
 impl Image {
@@ -17,13 +28,104 @@ impl Image {
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
+
+    /// How large its file system is, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.archives.iter().map(Vec::len).sum()
+    }
+
+    /// The file system of one guest: the image, and its manifest.
+    pub(super) fn write(&self, file: &mut impl Write, manifest: &[u8]) -> std::io::Result<()> {
+        let mut own = Archive::new();
+        own.file(init::MANIFEST, manifest)?;
+        for archive in &self.archives {
+            file.write_all(archive)?;
+        }
+        file.write_all(&own.finish()?)
+    }
 }
 
 /// Builds it, with these programs and all that they need. What takes long is kept in the folder
-/// `cache` for the next time.
+/// `cache` for the next time; where that cannot be written, it takes long again.
 ///
 /// # Errors
 /// A file cannot be read, or is not what it should be: which, and why.
-pub fn build(kernel: &Kernel, _programs: &[PathBuf], _cache: &Path) -> Result<Image> {
-    Err(Error::system(format!("build an image for kernel {}", kernel.release), "not yet"))
+pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Image> {
+    let modules = match kept(kernel, cache) {
+        Some(archive) => archive,
+        None => {
+            let archive = of_modules(kernel)?;
+            keep(kernel, cache, &archive);
+            archive
+        }
+    };
+    Ok(Image { kernel: kernel.clone(), archives: [modules, of_programs(programs)?] })
+}
+
+fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
+    let attempt = || format!("build the image of kernel {}", kernel.release);
+    let mut archive = Archive::new();
+    for (number, module) in modules::collect(kernel)?.into_iter().enumerate() {
+        let path = format!("{}/{number:02}-{}", init::MODULES, module.name);
+        archive.file(&path, &module.bytes).attempt(attempt)?;
+    }
+    archive.finish().attempt(attempt)
+}
+
+/// Small files of the machine that programs look things up in.
+const TABLES: [&str; 2] = ["/etc/protocols", "/etc/services"];
+
+fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
+    let attempt = || "build a guest's image".to_owned();
+    let mut archive = Archive::new();
+    for folder in ["/dev", "/proc", "/sys", "/tmp", "/run", "/mnt", "/etc"] {
+        archive.folder(folder).attempt(attempt)?;
+    }
+    // The kernel opens it for init before anything can be mounted.
+    archive.device("/dev/console", 5, 1).attempt(attempt)?;
+    // By number: "self" would be the loader, when it is asked.
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    program::furnish(&mut archive, init::PROGRAM, &own)?;
+    for file in programs {
+        if let Some(path) = file.to_str() {
+            program::furnish(&mut archive, path, file)?;
+        }
+    }
+    for table in TABLES {
+        if let Ok(content) = fs::read(table) {
+            archive.file(table, &content).attempt(attempt)?;
+        }
+    }
+    archive.finish().attempt(attempt)
+}
+
+/// Where the modules of this kernel are kept: another name for every other kernel, and for every
+/// other choice of modules.
+fn place(kernel: &Kernel, cache: &Path) -> PathBuf {
+    let mut hash = DefaultHasher::new();
+    modules::wanted().collect::<Vec<_>>().hash(&mut hash);
+    for path in [kernel.vmlinuz(), kernel.modules(), &kernel.modules().join("modules.builtin")] {
+        path.hash(&mut hash);
+        let found = fs::metadata(path).ok();
+        found.map(|found| (found.len(), found.mtime(), found.mtime_nsec())).hash(&mut hash);
+    }
+    cache.join(format!("{}-{:016x}.cpio", kernel.release, hash.finish()))
+}
+
+fn kept(kernel: &Kernel, cache: &Path) -> Option<Vec<u8>> {
+    let archive = fs::read(place(kernel, cache)).ok()?;
+    // One that a full disk or a dying machine cut off is as good as none.
+    Archive::is_whole(&archive).then_some(archive)
+}
+
+fn keep(kernel: &Kernel, cache: &Path, archive: &[u8]) {
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(cache)?;
+        // In one step, for who reads it at the same time.
+        let mut file = tempfile::NamedTempFile::new_in(cache)?;
+        file.write_all(archive)?;
+        file.persist(place(kernel, cache)).map(drop).map_err(|error| error.error)
+    };
+    let _ = write();
 }

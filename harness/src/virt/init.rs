@@ -1,22 +1,117 @@
 //! The first process of a guest, which is this program again.
+//!
+//! It makes a machine of the bare kernel, does what the manifest says, and powers off. It must not
+//! end, or its kernel panics; so what goes wrong is said on the port, and then the power goes too.
 
-use std::process::ExitCode;
+use std::{
+    fs::{self, OpenOptions},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    process::ExitCode,
+    sync::Mutex,
+};
 
-/// What is done in a guest: given the manifest, it says frames, from any thread. When it comes
-/// back, the guest powers off.
-pub type Inside = fn(manifest: &[u8], say: &(dyn Fn(&[u8]) + Sync));
+use nix::{
+    kmod::init_module,
+    mount::{MsFlags, mount},
+    sys::{
+        reboot::{RebootMode, reboot},
+        resource::{Resource, setrlimit},
+    },
+};
+
+use super::port::Word;
+use crate::error::{Attempt, Result};
+
+/// Where this program is, in a guest.
+pub(super) const PROGRAM: &str = "/init";
 
 /// Where the manifest is, in a guest.
 pub const MANIFEST: &str = "/batch";
 
+/// Where its modules are, by names in the order to load them in.
+pub(super) const MODULES: &str = "/modules";
+
+/// The first port of the guest's virtio console.
+const PORT: &str = "/dev/vport0p1";
+
+/// What keeps an idle kernel busy, and so keeps its clock from jumping: compaction looks around
+/// twice a second, memory statistics are brought up to date once. No socket notices.
+const QUIET: [(&str, &str); 2] =
+    [("vm/compaction_proactiveness", "0"), ("vm/stat_interval", "86400")];
+
+/// Files that a process may open, as far as the runner needs them for many cases at a time.
+const FILES: u64 = 1 << 16;
+
 /// Whether this process is the first of a guest of this kind.
 #[must_use]
 pub fn is_here() -> bool {
-    std::process::id() == 1 && std::path::Path::new(MANIFEST).exists()
+    std::process::id() == 1 && Path::new(MANIFEST).exists()
 }
 
-/// Makes the guest a machine, calls `inside`, and powers it off.
+/// Makes the guest a machine, calls `inside` with the manifest and a way to say frames, from any
+/// thread, and powers it off when that comes back.
 #[must_use]
-pub fn main(_inside: Inside) -> ExitCode {
+pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
+    let error = serve(inside).err();
+    if let Some(error) = error {
+        eprintln!("lastack: the guest's init {error}");
+    }
+    let _ = reboot(RebootMode::RB_POWER_OFF);
     ExitCode::FAILURE
+}
+
+fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
+    furnish()?;
+    let attempt = || format!("open {PORT} in the guest");
+    let port = Mutex::new(OpenOptions::new().write(true).open(PORT).attempt(attempt)?);
+    let say = |word: Word<'_>| {
+        let mut port = port.lock().expect("no writer to the port panics");
+        // With nobody to hear it, the guest is about to be ended anyway.
+        let _ = word.write(&mut *port);
+    };
+    say(Word::Up);
+    let manifest = fs::read(MANIFEST).attempt(|| format!("read {MANIFEST} in the guest"))?;
+    // The first process of a namespace in here is not the guest's.
+    fs::remove_file(MANIFEST).attempt(|| format!("remove {MANIFEST} in the guest"))?;
+    let frames = |frame: &[u8]| say(Word::Frame(frame));
+    match catch_unwind(AssertUnwindSafe(|| inside(&manifest, &frames))) {
+        Ok(()) => say(Word::Done),
+        // Its words are on the console already.
+        Err(_) => say(Word::Trouble("what was to be done in it panicked")),
+    }
+    Ok(())
+}
+
+fn furnish() -> Result {
+    for (kind, place, options) in [
+        ("devtmpfs", "/dev", ""),
+        ("proc", "/proc", ""),
+        ("sysfs", "/sys", ""),
+        ("tmpfs", "/tmp", "mode=1777"),
+        ("tmpfs", "/run", "mode=0755"),
+    ] {
+        mount(Some(kind), place, Some(kind), MsFlags::empty(), Some(options))
+            .attempt(|| format!("mount {place} in the guest"))?;
+    }
+    load_modules()?;
+    for (name, value) in QUIET {
+        // One that a kernel does not have does not keep it busy.
+        let _ = fs::write(format!("/proc/sys/{name}"), value);
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, FILES, FILES).attempt(|| "raise a limit".to_owned())
+}
+
+fn load_modules() -> Result {
+    let attempt = || format!("look at {MODULES} in the guest");
+    let entries = fs::read_dir(MODULES).attempt(attempt)?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        let bytes = fs::read(&file).attempt(attempt)?;
+        init_module(&bytes, c"").attempt(|| format!("load {} in the guest", file.display()))?;
+        // Memory is what the guest has least of.
+        let _ = fs::remove_file(file);
+    }
+    Ok(())
 }

@@ -1,13 +1,51 @@
 //! A guest, from its boot to its end.
+//!
+//! A thread of its own starts QEMU and stays with it: the kernel ends QEMU when that thread ends,
+//! whatever ended this program. Nothing of a guest is in any file; its initial file system is
+//! memory that only it and QEMU have.
 
-use std::time::Duration;
+use std::{
+    fs::File,
+    io::Read,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::mpsc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
-use super::image::Image;
-use crate::error::{Error, Result};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{console::Console, image::Image, port::Word, qemu};
+use crate::{
+    error::{Attempt, Error, Result},
+    sys::child::{Child, End, readable},
+};
+
+/// How long a guest may say nothing, of real time, unless [`SILENCE_VARIABLE`] says otherwise. It
+/// is busy all that time: one that waits comes at once to where it waits no more. A minute of work
+/// is more than any case has; beside other guests on a loaded machine it may take two.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Says how many seconds a guest may say nothing.
+pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
+
+/// Memory that a guest needs beside what its file system holds, in MiB: its kernel, and a few
+/// cases.
+const WORKING_MEMORY: usize = 192;
 
 /// A running guest. Dropped, it is ended.
 #[derive(Debug)]
-pub struct Guest(());
+pub struct Guest {
+    told: mpsc::Receiver<Told>,
+    ended: Option<Ending>,
+    pid: i32,
+    /// Its keeper ends it when this is dropped.
+    leash: Option<UnixStream>,
+    keeper: Option<JoinHandle<()>>,
+}
 
 /// What a guest says, and that it says no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +94,61 @@ impl Guest {
     /// first [`Guest::hear`] says.
     ///
     /// # Errors
-    /// QEMU does not start: why, and what to do.
-    pub fn boot(_image: &Image, _manifest: &[u8]) -> Result<Self> {
-        Err(Error::system("boot a guest", "not yet"))
+    /// QEMU does not start, or what is asked for cannot be: why, and what to do.
+    pub fn boot(image: &Image, manifest: &[u8]) -> Result<Self> {
+        let attempt = || format!("boot a guest with kernel {}", image.kernel().release);
+        let program = qemu::program()
+            .map_err(|lack| Error::system(attempt(), lack.reason).advise(lack.remedy))?;
+        let memory = qemu::memory().attempt(attempt)?;
+        let least = (image.size() + manifest.len()).div_ceil(1 << 20) * 2 + WORKING_MEMORY;
+        if (memory as usize) < least {
+            return Err(Error::system(attempt(), format!("{memory} MiB of memory are too little"))
+                .advise(format!("give it {least} or more ({})", qemu::MEMORY_VARIABLE)));
+        }
+        let silence = silence().attempt(attempt)?;
+
+        let mut file = memfd_create(c"lastack-guest", MFdFlags::MFD_CLOEXEC)
+            .map(File::from)
+            .attempt(attempt)?;
+        image.write(&mut file, manifest).attempt(attempt)?;
+        let mut command = qemu::command(&program, image.kernel(), memory, file.into());
+        let (leash, collar) = UnixStream::pair().attempt(attempt)?;
+        let (tell, told) = mpsc::channel();
+        let (started, start) = mpsc::channel();
+        let keep = move || {
+            let spawned =
+                command.spawn().map_err(|error| error.to_string()).and_then(|mut child| {
+                    let outputs = child.stdout.take().zip(child.stderr.take());
+                    let (port, console) = outputs.expect("both were asked for");
+                    let child = Child::adopt(child).map_err(|errno| errno.to_string())?;
+                    Ok((child, OwnedFd::from(port), OwnedFd::from(console)))
+                });
+            // Copies of the image that only the child was to have.
+            drop(command);
+            match spawned {
+                Ok((child, port, console)) => {
+                    let _ = started.send(Ok(child.pid()));
+                    let keeper = Keeper {
+                        child,
+                        port: port.into(),
+                        console: console.into(),
+                        collar,
+                        silence,
+                        last_words: Console::default(),
+                        up: false,
+                        done: None,
+                    };
+                    if let Some(ending) = keeper.keep(&tell) {
+                        let _ = tell.send(Told::Ended(ending));
+                    }
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        };
+        let keeper =
+            thread::Builder::new().name("guest".to_owned()).spawn(keep).attempt(attempt)?;
+        let pid = start.recv().unwrap_or_else(|error| Err(error.to_string())).attempt(attempt)?;
+        Ok(Self { told, ended: None, pid, leash: Some(leash), keeper: Some(keeper) })
     }
 
     /// What it says next, when it says it. After [`Told::Ended`] that again.
@@ -66,6 +156,148 @@ impl Guest {
     /// # Errors
     /// The system refuses to listen.
     pub fn hear(&mut self) -> Result<Told> {
-        Ok(Told::Ended(Ending::PoweredOff))
+        if let Some(ended) = &self.ended {
+            return Ok(Told::Ended(ended.clone()));
+        }
+        let told = self.told.recv().attempt(|| "listen to a guest".to_owned())?;
+        if let Told::Ended(ending) = &told {
+            self.ended = Some(ending.clone());
+        }
+        Ok(told)
+    }
+
+    /// QEMU's process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+fn silence() -> Result<Duration, String> {
+    match std::env::var(SILENCE_VARIABLE) {
+        Ok(text) => text
+            .parse()
+            .map(Duration::from_secs)
+            .map_err(|_| format!("{SILENCE_VARIABLE}={text} is no number of seconds")),
+        Err(_) => Ok(SILENCE),
+    }
+}
+
+/// What the thread that stays with a guest holds.
+struct Keeper {
+    child: Child,
+    port: File,
+    console: File,
+    collar: UnixStream,
+    silence: Duration,
+    last_words: Console,
+    up: bool,
+    /// That all was done, or what hindered it.
+    done: Option<Result<(), String>>,
+}
+
+impl Keeper {
+    /// Passes on what the guest says, until it ends; how it ended, if anybody still wants to know.
+    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<Ending> {
+        let mut pending = Vec::new();
+        let mut buffer = vec![0; 1 << 16];
+        let (mut port_open, mut console_open) = (true, true);
+        let mut heard = Instant::now();
+        while port_open || console_open {
+            let collar = self.collar.as_fd();
+            let port = if port_open { self.port.as_fd() } else { collar };
+            let console = if console_open { self.console.as_fd() } else { collar };
+            let deadline = heard + self.silence;
+            // An error here is as good as silence: there is nothing more to hear.
+            let ready = readable(&[port, console, collar], Some(deadline)).unwrap_or_default();
+            let [port_ready, console_ready, let_go] = ready[..] else { return self.silenced() };
+            if let_go {
+                return None;
+            }
+            if console_ready {
+                match self.console.read(&mut buffer) {
+                    Ok(0) | Err(_) => console_open = false,
+                    Ok(length) => self.last_words.add(&buffer[..length]),
+                }
+            }
+            if port_ready {
+                heard = Instant::now();
+                match self.port.read(&mut buffer) {
+                    Ok(0) | Err(_) => port_open = false,
+                    Ok(length) => pending.extend_from_slice(&buffer[..length]),
+                }
+                if let Err(nonsense) = self.pass_on(&mut pending, tell) {
+                    return Some(self.ending(nonsense));
+                }
+            }
+            if !port_ready && !console_ready && Instant::now() >= deadline {
+                return self.silenced();
+            }
+        }
+        let how = match self.child.wait() {
+            Ok(End::Exited(0)) => "it powered off before all was done".to_owned(),
+            Ok(end) => format!("QEMU {end}"),
+            Err(error) => error.to_string(),
+        };
+        Some(self.ending(how))
+    }
+
+    /// Takes the words that are whole out of what has come.
+    fn pass_on(&mut self, pending: &mut Vec<u8>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
+        let mut taken = 0;
+        while let Some((word, length)) = Word::first(&pending[taken..])? {
+            match word {
+                Word::Up => self.up = true,
+                Word::Done => self.done = Some(Ok(())),
+                Word::Trouble(what) => self.done = Some(Err(what.to_owned())),
+                // Nobody to hear it is about to let go.
+                Word::Frame(bytes) => drop(tell.send(Told::Frame(bytes.to_vec()))),
+            }
+            taken += length;
+        }
+        pending.drain(..taken);
+        Ok(())
+    }
+
+    fn silenced(self) -> Option<Ending> {
+        self.child.kill();
+        let (console, silent_for) = (self.last_words.text(), self.silence);
+        Some(match self.up {
+            true => Ending::Hung { console, silent_for },
+            false => {
+                let why = format!("it said nothing for {} s", silent_for.as_secs());
+                Ending::NeverBooted { why, console }
+            }
+        })
+    }
+
+    fn ending(self, how: String) -> Ending {
+        let how = match self.done {
+            Some(Ok(())) => return Ending::PoweredOff,
+            Some(Err(trouble)) => trouble,
+            None => how,
+        };
+        let console = self.last_words.text();
+        let panic = self.last_words.panic();
+        match (self.up, panic) {
+            (true, Some(_)) => Ending::Panicked { console },
+            (true, None) => Ending::Died { how, console },
+            (false, panic) => {
+                let mut why = panic.map_or(how, |line| format!("its kernel panicked: {line}"));
+                if self.last_words.wants_memory() {
+                    why = format!("{why}; give it more memory ({}, in MiB)", qemu::MEMORY_VARIABLE);
+                }
+                Ending::NeverBooted { why, console }
+            }
+        }
     }
 }

@@ -5,16 +5,22 @@
 //! timer (`-icount …,sleep=off`). Two hours of keepalive take as long as the work in them.
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
-//! guest starts from, [`machine`] runs it and hears what it says, [`init`] is what runs first in
-//! it. This room knows nothing of cases: a guest is given a manifest, which only the function
+//! guest starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
+//! what runs first in it. This room knows nothing of cases: a guest is given a manifest, which only the function
 //! called in it reads, and says frames, which only who booted it reads.
 
+mod archive;
+mod bzimage;
+mod console;
 pub mod image;
 pub mod init;
 pub mod machine;
+mod modules;
+mod port;
+mod program;
+mod qemu;
 pub mod store;
 
 pub use image::Image;
-pub use init::Inside;
 pub use machine::{Ending, Guest, Told};
 pub use store::{Kernel, Lack};

@@ -1,9 +1,22 @@
-//! The kernels there are: unpacked packages, never installed.
+//! The kernels there are: packages that were unpacked into folders, never installed.
+//!
+//! A folder holds a kernel as its package does, `boot/vmlinuz-<release>` beside
+//! `lib/modules/<release>`, or holds such folders. `scripts/setup` fills [`FOLDER`];
+//! `$LASTACK_KERNELS` names others, which come first.
 
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use super::{bzimage, modules, modules::Index, qemu};
+
+/// Where `scripts/setup` unpacks kernels.
+pub const FOLDER: &str = "/var/cache/lastack/kernels";
+
+/// Names other folders, with a colon between them.
+pub const VARIABLE: &str = "LASTACK_KERNELS";
 
 /// What a virtual kernel cannot be had without, and is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +40,7 @@ pub struct Kernel {
     pub release: String,
     vmlinuz: PathBuf,
     modules: PathBuf,
+    index: Arc<Index>,
 }
 
 impl Kernel {
@@ -36,26 +50,98 @@ impl Kernel {
     /// # Errors
     /// There is none, or it cannot be used: why, and what to do.
     pub fn find(asked: Option<&str>) -> Result<Self, Lack> {
-        let reason = format!("there is no kernel {}", asked.unwrap_or("at all"));
-        Err(Lack { reason, remedy: "unpack one (scripts/setup)".to_owned() })
+        qemu::program()?;
+        Self::find_in(&folders(), asked)
+    }
+
+    fn find_in(folders: &[PathBuf], asked: Option<&str>) -> Result<Self, Lack> {
+        if let Some(path) = asked.filter(|word| word.contains('/')).map(Path::new) {
+            return Self::at(path);
+        }
+        let (usable, mut broken) = sorted(folders);
+        let mut wanted = usable.into_iter().filter(|kernel| kernel.is(asked));
+        if let Some(kernel) = wanted.next() {
+            return Ok(kernel);
+        }
+        // One that is there and of no use is the better answer, if it is not another's.
+        broken.retain(|(file, _)| asked.is_none_or(|word| file.contains(word)));
+        if let Some((_, lack)) = broken.into_iter().next() {
+            return Err(lack);
+        }
+        let among: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let what = asked.map_or("no kernel".to_owned(), |word| format!("no kernel {word}"));
+        Err(Lack {
+            reason: format!("there is {what} in {}", among.join(" or ")),
+            remedy: format!("unpack one (scripts/setup), or name its folder in {VARIABLE}"),
+        })
     }
 
     /// Every kernel that can be used, the oldest first.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        Vec::new()
+        qemu::program().map_or(Vec::new(), |_| sorted(&folders()).0)
+    }
+
+    /// The kernel in this file, or the oldest in this folder.
+    fn at(path: &Path) -> Result<Self, Lack> {
+        if !path.is_dir() {
+            return Self::open(path);
+        }
+        let (usable, broken) = sorted(&[path.to_owned()]);
+        usable.into_iter().next().map(Ok).unwrap_or_else(|| {
+            Err(broken.into_iter().next().map_or_else(
+                || Lack {
+                    reason: format!("there is no kernel in {}", path.display()),
+                    remedy: "name a folder with boot/vmlinuz-… and lib/modules/…, as in a \
+                             kernel's package"
+                        .to_owned(),
+                },
+                |(_, lack)| lack,
+            ))
+        })
+    }
+
+    /// The kernel in this file, with the modules that lie beside it.
+    fn open(vmlinuz: &Path) -> Result<Self, Lack> {
+        let named = vmlinuz.display();
+        let remedy = "unpack the kernel's package anew (scripts/setup)".to_owned();
+        let release = bzimage::release(vmlinuz)
+            .map_err(|why| Lack { reason: format!("{named} is no kernel: {why}"), remedy })?;
+        let modules = beside(vmlinuz, &release)?;
+        let index = Arc::new(Index::read(&modules));
+        if let Some(missing) = modules::ESSENTIAL.iter().find(|name| !index.has(name)) {
+            return Err(Lack {
+                reason: format!("kernel {release} in {named} has no module {missing}"),
+                remedy: "take a distribution's kernel with all its modules".to_owned(),
+            });
+        }
+        Ok(Self { release, vmlinuz: vmlinuz.to_owned(), modules, index })
+    }
+
+    /// Whether its release begins so: "6.1" is no beginning of 6.12.
+    fn is(&self, asked: Option<&str>) -> bool {
+        asked.is_none_or(|word| {
+            let rest = self.release.strip_prefix(word);
+            rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+        })
     }
 
     /// Its version's first two numbers.
     #[must_use]
     pub fn version(&self) -> (u32, u32) {
-        (0, 0)
+        let [major, minor, ..] = self.numbers()[..] else { return (0, 0) };
+        (major, minor)
+    }
+
+    /// All the numbers its release begins with, to tell the older from the newer.
+    fn numbers(&self) -> Vec<u32> {
+        self.release.split(['.', '-', '+']).map_while(|number| number.parse().ok()).collect()
     }
 
     /// Whether it has what this module holds, as a module or built in.
     #[must_use]
-    pub fn has_module(&self, _name: &str) -> bool {
-        false
+    pub fn has_module(&self, name: &str) -> bool {
+        self.index.has(name)
     }
 
     /// The kernel's own file.
@@ -69,4 +155,83 @@ impl Kernel {
     pub fn modules(&self) -> &Path {
         &self.modules
     }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let named = std::env::var_os(VARIABLE).unwrap_or_default();
+    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    named.chain([PathBuf::from(FOLDER)]).collect()
+}
+
+/// The kernels of these folders, the oldest first and each release once, and the files that are
+/// of no use with the reason.
+fn sorted(folders: &[PathBuf]) -> (Vec<Kernel>, Vec<(String, Lack)>) {
+    let (mut usable, mut broken): (Vec<Kernel>, _) = (Vec::new(), Vec::new());
+    for file in folders.iter().flat_map(|folder| files(folder)) {
+        match Kernel::open(&file) {
+            Ok(kernel) if usable.iter().any(|other| other.release == kernel.release) => {}
+            Ok(kernel) => usable.push(kernel),
+            Err(lack) => broken.push((file.display().to_string(), lack)),
+        }
+    }
+    usable.sort_by_key(Kernel::numbers);
+    (usable, broken)
+}
+
+/// The kernel files in a folder, and in the folders right in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let within = entries(folder).into_iter().filter(|path| path.is_dir());
+    let roots = std::iter::once(folder.to_owned()).chain(within);
+    let boots =
+        roots.flat_map(|root| entries(&root.join("boot")).into_iter().chain(entries(&root)));
+    let mut found: Vec<_> = boots
+        .filter(|path| path.is_file())
+        .filter(|path| {
+            path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"vmlinuz"))
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
+/// What is in a folder, in the order of names; nothing if it cannot be read.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The modules of this release that lie beside a kernel's file, as packages have them.
+fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
+    let near = vmlinuz.ancestors().skip(1).take(2);
+    let places = near.flat_map(|root| {
+        ["lib/modules", "usr/lib/modules", "modules", ""].map(|folder| root.join(folder))
+    });
+    let places: Vec<_> = places.collect();
+    let found = places.iter().map(|place| place.join(release)).find(|place| modules::are_in(place));
+    found.ok_or_else(|| {
+        let others = places.iter().flat_map(|place| entries(place));
+        let others: Vec<_> = others
+            .filter(|place| modules::are_in(place))
+            .filter_map(|place| Some(place.file_name()?.to_str()?.to_owned()))
+            .collect();
+        let there = match &others[..] {
+            [] => String::new(),
+            others => format!(", only those of {}", others.join(" and ")),
+        };
+        Lack {
+            reason: format!(
+                "kernel {release} in {} has no modules beside it{there}",
+                vmlinuz.display()
+            ),
+            remedy: format!(
+                "unpack its package whole: boot/ and lib/modules/{release} in one folder"
+            ),
+        }
+    })
 }

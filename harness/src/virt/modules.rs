@@ -1,0 +1,239 @@
+//! A kernel's modules: which a guest gets, in which order they are loaded, and their bytes.
+//!
+//! What depends on what is read from the modules themselves: a package that was only unpacked has
+//! no `modules.dep`, which depmod(8) writes when it is installed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use object::{Object, ObjectSection};
+
+use super::store::Kernel;
+use crate::error::{Attempt, Error, Result};
+
+/// Without these a guest cannot talk, or has no cable to give a case, or cannot say what its
+/// sockets do.
+pub(super) const ESSENTIAL: [&str; 5] =
+    ["virtio_pci", "virtio_console", "veth", "inet_diag", "tcp_diag"];
+
+/// What cases use, where the kernel has it. One that lacks it runs fewer cases.
+const USEFUL: [&str; 43] = [
+    // Devices and what is asked of sockets.
+    "dummy",
+    "ifb",
+    "tun",
+    "packet_diag",
+    "unix_diag",
+    // Impairments, and the patch between hosts.
+    "sch_ingress",
+    "sch_netem",
+    "sch_tbf",
+    "sch_fq",
+    "sch_fq_codel",
+    "sch_prio",
+    "sch_plug",
+    "cls_u32",
+    "cls_matchall",
+    "cls_flower",
+    "act_mirred",
+    "act_gact",
+    "act_police",
+    "act_pedit",
+    "act_csum",
+    // Packet rules.
+    "nf_tables",
+    "nft_fwd_netdev",
+    "nft_dup_netdev",
+    "nft_reject",
+    "nft_reject_inet",
+    "nft_reject_ipv4",
+    "nft_reject_ipv6",
+    "nft_reject_netdev",
+    "nft_numgen",
+    "nft_limit",
+    "nft_quota",
+    "nft_hash",
+    "nft_objref",
+    "nft_log",
+    // Routers.
+    "nf_conntrack",
+    "nf_conntrack_netlink",
+    "nf_nat",
+    "nft_ct",
+    "nft_chain_nat",
+    "nft_nat",
+    "nft_masq",
+    "nft_redir",
+    "nft_synproxy",
+];
+
+/// Every module that a guest gets if its kernel has it, but for what these need.
+pub(super) fn wanted() -> impl Iterator<Item = &'static str> {
+    ESSENTIAL.into_iter().chain(USEFUL)
+}
+
+/// What a module's file can end in, with how it is packed.
+const ENDINGS: [(&str, Packing); 4] = [
+    (".ko", Packing::None),
+    (".ko.xz", Packing::Xz),
+    (".ko.gz", Packing::Gzip),
+    (".ko.zst", Packing::Zstandard),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Packing {
+    None,
+    Xz,
+    Gzip,
+    Zstandard,
+}
+
+/// Whether a kernel's modules are in this folder.
+pub(super) fn are_in(folder: &Path) -> bool {
+    folder.join("kernel").is_dir()
+}
+
+/// What a kernel has, by the names of modules.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    files: BTreeMap<String, PathBuf>,
+    built_in: BTreeSet<String>,
+}
+
+impl Index {
+    /// Of the modules in this folder.
+    pub(super) fn read(folder: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![folder.join("kernel")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                } else if let Some((name, _)) = name(&entry.path()) {
+                    files.insert(name, entry.path());
+                }
+            }
+        }
+        let list = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+        let built_in = list.lines().filter_map(|line| Some(name(line.as_ref())?.0)).collect();
+        Self { files, built_in }
+    }
+
+    /// Whether it has this one, in a file or built in.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name) || self.built_in.contains(name)
+    }
+}
+
+/// A module's name and packing, by its file: a hyphen there is an underscore to the kernel.
+fn name(file: &Path) -> Option<(String, Packing)> {
+    let file = file.file_name()?.to_str()?;
+    ENDINGS
+        .into_iter()
+        .find_map(|(ending, packing)| Some((file.strip_suffix(ending)?.replace('-', "_"), packing)))
+}
+
+/// A module as a guest loads it.
+pub(super) struct Module {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a guest of this kernel gets, each module behind all that it needs.
+///
+/// # Errors
+/// One cannot be read, or is of another kernel.
+pub(super) fn collect(kernel: &Kernel) -> Result<Vec<Module>> {
+    let mut order = Vec::new();
+    let mut met = BTreeSet::new();
+    for name in wanted() {
+        add(kernel, name, &mut met, &mut order)?;
+    }
+    Ok(order)
+}
+
+fn add(kernel: &Kernel, name: &str, met: &mut BTreeSet<String>, order: &mut Vec<Module>) -> Result {
+    let Some(file) = kernel.index().files.get(name) else { return Ok(()) };
+    if !met.insert(name.to_owned()) {
+        return Ok(());
+    }
+    let attempt = || format!("take module {name} for kernel {}", kernel.release);
+    let mut bytes = unpack(file).attempt(|| format!("read module {}", file.display()))?;
+    let said = Said::by(&bytes).attempt(attempt)?;
+    if said.kernel != kernel.release {
+        let other = format!("{} was built for kernel {}", file.display(), said.kernel);
+        return Err(Error::system(attempt(), other)
+            .advise("unpack the kernel's package anew (scripts/setup)"));
+    }
+    for needed in said.needs {
+        if !kernel.has_module(&needed) {
+            return Err(Error::system(attempt(), format!("the kernel lacks {needed}, its need"))
+                .advise("unpack the kernel's package whole (scripts/setup)"));
+        }
+        add(kernel, &needed, met, order)?;
+    }
+    strip_signature(&mut bytes);
+    order.push(Module { name: name.to_owned(), bytes });
+    Ok(())
+}
+
+fn unpack(file: &Path) -> std::io::Result<Vec<u8>> {
+    let odd = |error: String| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    let mut packed = BufReader::new(fs::File::open(file)?);
+    let mut bytes = Vec::new();
+    match name(file).map_or(Packing::None, |(_, packing)| packing) {
+        Packing::None => packed.read_to_end(&mut bytes).map(drop)?,
+        Packing::Xz => lzma_rs::xz_decompress(&mut packed, &mut bytes)
+            .map_err(|error| odd(error.to_string()))?,
+        Packing::Gzip => flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).map(drop)?,
+        Packing::Zstandard => ruzstd::decoding::StreamingDecoder::new(packed)
+            .map_err(|error| odd(error.to_string()))?
+            .read_to_end(&mut bytes)
+            .map(drop)?,
+    }
+    Ok(bytes)
+}
+
+/// What a module says of itself, in its section `.modinfo`.
+struct Said {
+    /// The release it was built for.
+    kernel: String,
+    /// The modules it needs.
+    needs: Vec<String>,
+}
+
+impl Said {
+    fn by(module: &[u8]) -> Result<Self, String> {
+        let file = object::File::parse(module).map_err(|error| error.to_string())?;
+        let section = file.section_by_name(".modinfo").ok_or("it says nothing of itself")?;
+        let text = section.data().map_err(|error| error.to_string())?;
+        let value = |key: &str| {
+            let words = text.split(|byte| *byte == 0).filter_map(|word| str::from_utf8(word).ok());
+            words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).next()
+        };
+        let kernel = value("vermagic").and_then(|magic| magic.split(' ').next());
+        let kernel = kernel.ok_or("it does not say for which kernel it is")?.to_owned();
+        let needs = value("depends").unwrap_or_default().split(',').filter(|name| !name.is_empty());
+        Ok(Self { kernel, needs: needs.map(|name| name.replace('-', "_")).collect() })
+    }
+}
+
+/// What stands behind a signature, and how long the block before it is
+/// (`include/linux/module_signature.h`).
+const SIGNED: &[u8] = b"~Module signature appended~\n";
+const SIGNATURE_BLOCK: usize = 12;
+
+/// Takes the signature off: the guest's interpreted processor would take longer to verify it than
+/// for all else in loading the module, and nobody in there is to be kept out.
+fn strip_signature(module: &mut Vec<u8>) {
+    let Some(signed) = module.strip_suffix(SIGNED) else { return };
+    let Some((signed, length)) = signed.split_last_chunk::<4>() else { return };
+    let length = u32::from_be_bytes(*length) as usize + SIGNATURE_BLOCK - 4;
+    if let Some(left) = signed.len().checked_sub(length) {
+        module.truncate(left);
+    }
+}

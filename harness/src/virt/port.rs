@@ -1,0 +1,97 @@
+//! What a guest says on its port, as bytes: a length, a kind, and what is said.
+
+use std::io::{self, Write};
+
+/// Longer than anything that is said. A length beyond it is no length.
+const LIMIT: usize = 1 << 28;
+
+/// One word of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word<'a> {
+    /// It is up: its init begins.
+    Up,
+    /// A frame of what is done in it.
+    Frame(&'a [u8]),
+    /// It was all done; the guest powers off.
+    Done,
+    /// It could not be done.
+    Trouble(&'a str),
+}
+
+impl<'a> Word<'a> {
+    fn parts(&self) -> (u8, &'a [u8]) {
+        match self {
+            Self::Up => (0, &[]),
+            Self::Frame(bytes) => (1, bytes),
+            Self::Done => (2, &[]),
+            Self::Trouble(text) => (3, text.as_bytes()),
+        }
+    }
+
+    fn from_parts(kind: u8, bytes: &'a [u8]) -> Option<Self> {
+        Some(match kind {
+            0 => Self::Up,
+            1 => Self::Frame(bytes),
+            2 => Self::Done,
+            3 => Self::Trouble(str::from_utf8(bytes).ok()?),
+            _ => return None,
+        })
+    }
+
+    /// Writes it, in one piece if the port takes it so.
+    pub(super) fn write(&self, port: &mut impl Write) -> io::Result<()> {
+        let (kind, bytes) = self.parts();
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(5 + bytes.len());
+        message.extend(length.to_le_bytes());
+        message.push(kind);
+        message.extend(bytes);
+        port.write_all(&message)
+    }
+
+    /// The first word of what has come so far, and how many bytes it takes; none if it is not
+    /// there whole yet.
+    ///
+    /// # Errors
+    /// What has come is no word at all.
+    pub(super) fn first(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, String> {
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > LIMIT {
+            return Err(format!("it spoke of {length} bytes"));
+        }
+        let Some((&kind, rest)) = rest.split_first() else { return Ok(None) };
+        let Some(said) = rest.get(..length) else { return Ok(None) };
+        match Self::from_parts(kind, said) {
+            Some(word) => Ok(Some((word, 5 + length))),
+            None => Err(format!("it spoke of a thing numbered {kind}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_were_written_and_not_before_they_are_whole() {
+        let words =
+            [Word::Up, Word::Frame(b"frame"), Word::Frame(b""), Word::Trouble("oh"), Word::Done];
+        let mut bytes = Vec::new();
+        words.iter().for_each(|word| word.write(&mut bytes).unwrap());
+        let mut rest = &bytes[..];
+        for word in words {
+            let (read, length) = Word::first(rest).unwrap().unwrap();
+            assert_eq!(read, word);
+            assert_eq!(Word::first(&rest[..length - 1]), Ok(None));
+            rest = &rest[length..];
+        }
+        assert_eq!(rest, b"");
+    }
+
+    #[test]
+    fn noise_is_not_waited_for() {
+        assert!(Word::first(&[0xff; 8]).is_err());
+        assert!(Word::first(&[0, 0, 0, 0, 9]).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! How QEMU is called.
+//!
+//! What is deterministic in a guest, and what is not: its clock counts instructions, one a
+//! nanosecond, and stands still for everything that goes on outside; the random numbers of its
+//! processor come from a seed that is always the same, and so does the time of day it starts at;
+//! nothing enters it once it runs. So timers of the same case end within a tick of each other
+//! from run to run. What does depend on the machine outside is when exactly a word on the port
+//! has been taken off it: an interrupt in the guest that comes a little sooner or later, and can
+//! turn the order of two processes that were ready at the same time.
+
+use std::{os::fd::OwnedFd, path::PathBuf, process::Command};
+
+use super::store::{Kernel, Lack};
+use crate::sys::{inside, probe};
+
+/// The program.
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// How much memory a guest has, in MiB, unless [`MEMORY_VARIABLE`] says otherwise. What it does
+/// not touch costs nothing.
+const MEMORY: u32 = 1024;
+
+/// Says how much memory guests have, in MiB.
+pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
+
+/// The machine: processor, clock and devices. The initial file system is its standard input, the
+/// port its standard output, its console and QEMU's own complaints its standard error.
+const MACHINE: &[&str] = &[
+    // Interpreted, one instruction a nanosecond; an idle clock goes at once to its next timer.
+    "-accel",
+    "tcg",
+    "-icount",
+    "shift=0,sleep=off,align=off",
+    "-machine",
+    "pc",
+    "-cpu",
+    "max",
+    "-smp",
+    "1",
+    "-seed",
+    "1",
+    "-rtc",
+    "base=2025-01-01T00:00:00,clock=vm",
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-initrd",
+    "/proc/self/fd/0",
+    "-chardev",
+    "file,id=port,path=/proc/self/fd/1",
+    "-device",
+    "virtio-serial-pci",
+    "-device",
+    "virtserialport,chardev=port",
+    "-chardev",
+    "file,id=console,path=/proc/self/fd/2",
+    "-serial",
+    "chardev:console",
+];
+
+/// The kernel's command line. What it does not know itself it gives to init.
+const COMMAND_LINE: &[&str] = &[
+    "console=ttyS0",
+    "quiet",
+    "panic=-1",
+    // The same addresses and the same numbers in every boot.
+    "nokaslr",
+    "random.trust_cpu=on",
+    // Clocks that count instructions need no measuring. Measured against each other by an
+    // interpreted processor they take four of seven seconds of a boot; the local timer cannot be
+    // told its rate, and so gives way to the HPET.
+    "tsc=reliable",
+    "tsc_early_khz=1000000",
+    "nolapic_timer",
+    "no_timer_check",
+    // Checks of a kernel that has been checked.
+    "cryptomgr.notests",
+    "initcall_blacklist=load_system_certificate_list",
+    "mitigations=off",
+    // What wakes an idle kernel. Without these five idle days take six seconds, with them
+    // minutes.
+    "nowatchdog",
+    "psi=0",
+    "cgroup_disable=memory",
+    "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+];
+
+/// Where QEMU is.
+///
+/// # Errors
+/// It is not installed, or no kernel it runs could run this program.
+pub(super) fn program() -> Result<PathBuf, Lack> {
+    if std::env::consts::ARCH != "x86_64" {
+        let reason =
+            format!("virtual kernels are for x86_64, and this is {}", std::env::consts::ARCH);
+        return Err(Lack { reason, remedy: "run it on such a machine".to_owned() });
+    }
+    probe::program(PROGRAM).ok_or_else(|| Lack {
+        reason: format!("there is no program {PROGRAM}"),
+        remedy: "install qemu-system-x86 (scripts/setup)".to_owned(),
+    })
+}
+
+/// How much memory a guest gets, in MiB.
+///
+/// # Errors
+/// The environment says it in no number.
+pub(super) fn memory() -> Result<u32, String> {
+    match std::env::var(MEMORY_VARIABLE) {
+        Ok(text) => {
+            text.parse().map_err(|_| format!("{MEMORY_VARIABLE}={text} is no number of MiB"))
+        }
+        Err(_) => Ok(MEMORY),
+    }
+}
+
+/// The command that runs a guest.
+pub(super) fn command(
+    program: &std::path::Path,
+    kernel: &Kernel,
+    memory: u32,
+    image: OwnedFd,
+) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(MACHINE)
+        .args(["-m", &format!("{memory}M")])
+        .arg("-kernel")
+        .arg(kernel.vmlinuz())
+        .args(["-append", &COMMAND_LINE.join(" ")])
+        .stdin(image)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    inside::end_with_this_thread(&mut command);
+    command
+}
