@@ -129,3 +129,46 @@ fn keep(kernel: &Kernel, cache: &Path, archive: &[u8]) {
     };
     let _ = write();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virt::fakes::{self, RELEASE};
+
+    #[test]
+    fn modules_are_unpacked_once_and_again_when_what_was_kept_is_not_whole() {
+        let (root, cache) = (fakes::kernel(RELEASE, RELEASE), tempfile::tempdir().unwrap());
+        let kernel = Kernel::at(root.path()).unwrap();
+        let image = build(&kernel, &[], cache.path()).unwrap();
+        let file = place(&kernel, cache.path());
+        let archive = fs::read(&file).unwrap();
+        assert!(image.archives.contains(&archive));
+
+        fs::remove_file(kernel.modules().join("kernel/sch_netem.ko")).unwrap();
+        let again = build(&kernel, &[], cache.path()).unwrap();
+        assert_eq!(again.archives[0], archive);
+
+        let kernel = Kernel::at(root.path()).unwrap();
+        fs::write(&file, &archive[..archive.len() - 512]).unwrap();
+        let without = build(&kernel, &[], cache.path()).unwrap();
+        assert!(without.archives[0].len() < archive.len());
+    }
+
+    #[test]
+    fn an_image_needs_no_place_to_keep_anything() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let kernel = Kernel::at(root.path()).unwrap();
+        let image = build(&kernel, &[], Path::new("/proc/no-such-place")).unwrap();
+        let mut file = Vec::new();
+        image.write(&mut file, b"what to do").unwrap();
+        assert!(file.len() > image.size() && Archive::is_whole(&file));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let kernel = Kernel::at(root.path()).unwrap();
+        let error = build(&kernel, &["/no/such/program".into()], root.path()).unwrap_err();
+        assert!(error.to_string().contains("/no/such/program"), "{error}");
+    }
+}

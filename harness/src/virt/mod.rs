@@ -12,6 +12,8 @@
 mod archive;
 mod bzimage;
 mod console;
+#[cfg(test)]
+mod fakes;
 pub mod image;
 pub mod init;
 pub mod machine;

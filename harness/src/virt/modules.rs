@@ -21,59 +21,22 @@ pub(super) const ESSENTIAL: [&str; 5] =
     ["virtio_pci", "virtio_console", "veth", "inet_diag", "tcp_diag"];
 
 /// What cases use, where the kernel has it. One that lacks it runs fewer cases.
-const USEFUL: [&str; 43] = [
-    // Devices and what is asked of sockets.
-    "dummy",
-    "ifb",
-    "tun",
-    "packet_diag",
-    "unix_diag",
+const USEFUL: &[&str] = &[
+    // Devices, and what is asked of sockets.
+    "dummy ifb tun packet_diag unix_diag",
     // Impairments, and the patch between hosts.
-    "sch_ingress",
-    "sch_netem",
-    "sch_tbf",
-    "sch_fq",
-    "sch_fq_codel",
-    "sch_prio",
-    "sch_plug",
-    "cls_u32",
-    "cls_matchall",
-    "cls_flower",
-    "act_mirred",
-    "act_gact",
-    "act_police",
-    "act_pedit",
-    "act_csum",
+    "sch_ingress sch_netem sch_tbf sch_fq sch_fq_codel sch_prio sch_plug cls_u32 cls_matchall",
+    "cls_flower act_mirred act_gact act_police act_pedit act_csum",
     // Packet rules.
-    "nf_tables",
-    "nft_fwd_netdev",
-    "nft_dup_netdev",
-    "nft_reject",
-    "nft_reject_inet",
-    "nft_reject_ipv4",
-    "nft_reject_ipv6",
-    "nft_reject_netdev",
-    "nft_numgen",
-    "nft_limit",
-    "nft_quota",
-    "nft_hash",
-    "nft_objref",
-    "nft_log",
+    "nf_tables nft_fwd_netdev nft_dup_netdev nft_reject nft_reject_inet nft_reject_ipv4",
+    "nft_reject_ipv6 nft_reject_netdev nft_numgen nft_limit nft_quota nft_hash nft_objref nft_log",
     // Routers.
-    "nf_conntrack",
-    "nf_conntrack_netlink",
-    "nf_nat",
-    "nft_ct",
-    "nft_chain_nat",
-    "nft_nat",
-    "nft_masq",
-    "nft_redir",
-    "nft_synproxy",
+    "nf_conntrack nf_conntrack_netlink nf_nat nft_ct nft_chain_nat nft_nat nft_masq nft_redir",
 ];
 
 /// Every module that a guest gets if its kernel has it, but for what these need.
 pub(super) fn wanted() -> impl Iterator<Item = &'static str> {
-    ESSENTIAL.into_iter().chain(USEFUL)
+    ESSENTIAL.into_iter().chain(USEFUL.iter().flat_map(|names| names.split(' ')))
 }
 
 /// What a module's file can end in, with how it is packed.
@@ -235,5 +198,60 @@ fn strip_signature(module: &mut Vec<u8>) {
     let length = u32::from_be_bytes(*length) as usize + SIGNATURE_BLOCK - 4;
     if let Some(left) = signed.len().checked_sub(length) {
         module.truncate(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virt::fakes::{self, RELEASE};
+
+    #[test]
+    fn modules_come_behind_what_they_need_and_without_signatures() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let kernel = Kernel::at(root.path()).unwrap();
+        let modules = collect(&kernel).unwrap();
+        let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["virtio_console", "veth", "inet_diag", "tcp_diag", "sch_netem"]);
+        assert!(modules.iter().all(|module| !module.bytes.ends_with(SIGNED)));
+        let object = |module: &Module| Said::by(&module.bytes).is_ok();
+        assert!(modules.iter().all(object));
+    }
+
+    #[test]
+    fn a_module_of_another_kernel_is_refused() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let kernel = Kernel::at(root.path()).unwrap();
+        let netem = kernel.modules().join("kernel/sch_netem.ko");
+        fs::write(&netem, fakes::module("6.12.5-other", "")).unwrap();
+        let error = collect(&kernel).err().unwrap().to_string();
+        assert!(error.contains("sch_netem.ko was built for kernel 6.12.5-other"), "{error}");
+        fs::write(&netem, fakes::module(RELEASE, "absent")).unwrap();
+        let error = collect(&kernel).err().unwrap().to_string();
+        assert!(error.contains("the kernel lacks absent"), "{error}");
+        fs::write(&netem, b"not a module").unwrap();
+        assert!(collect(&kernel).is_err());
+    }
+
+    #[test]
+    fn a_module_is_the_same_however_it_is_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = fakes::module(RELEASE, "");
+        let mut packed = Vec::new();
+        lzma_rs::xz_compress(&mut &plain[..], &mut packed).unwrap();
+        let file = folder.path().join("sch_netem.ko.xz");
+        fs::write(&file, &packed).unwrap();
+        assert_eq!(unpack(&file).unwrap(), plain);
+        fs::write(&file, &packed[..packed.len() / 2]).unwrap();
+        assert!(unpack(&file).is_err());
+        let file = folder.path().join("sch_netem.ko.gz");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &plain).unwrap();
+        fs::write(&file, gzip.finish().unwrap()).unwrap();
+        assert_eq!(unpack(&file).unwrap(), plain);
+        let file = folder.path().join("sch_netem.ko.zst");
+        let level = ruzstd::encoding::CompressionLevel::Uncompressed;
+        fs::write(&file, ruzstd::encoding::compress_to_vec(&plain[..], level)).unwrap();
+        assert_eq!(unpack(&file).unwrap(), plain);
     }
 }

@@ -83,7 +83,7 @@ impl Kernel {
     }
 
     /// The kernel in this file, or the oldest in this folder.
-    fn at(path: &Path) -> Result<Self, Lack> {
+    pub(super) fn at(path: &Path) -> Result<Self, Lack> {
         if !path.is_dir() {
             return Self::open(path);
         }
@@ -234,4 +234,80 @@ fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
             ),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virt::fakes::{self, RELEASE};
+
+    fn refused(path: &Path) -> String {
+        Kernel::at(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_package_that_was_unpacked_is_a_kernel() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let kernel = Kernel::at(root.path()).unwrap();
+        assert_eq!((kernel.release.as_str(), kernel.version()), (RELEASE, (6, 1)));
+        assert!(kernel.has_module("veth") && kernel.has_module("sch_netem"));
+        assert!(!kernel.has_module("no_such_module"));
+        assert_eq!(Kernel::at(kernel.vmlinuz()).unwrap(), kernel);
+    }
+
+    #[test]
+    fn the_beginning_of_a_release_ends_where_a_number_does() {
+        let folder = tempfile::tempdir().unwrap();
+        for release in ["6.12.5-cloud", "6.1.0-56-cloud", "6.1.0-9-cloud"] {
+            fakes::unpack(&folder.path().join(release), release, release);
+        }
+        let find = |asked| Kernel::find_in(&[folder.path().to_owned()], asked);
+        assert_eq!(find(None).unwrap().release, "6.1.0-9-cloud");
+        assert_eq!(find(Some("6.1")).unwrap().release, "6.1.0-9-cloud");
+        assert_eq!(
+            find(Some("6.1.0-5")).unwrap_err().reason.split(" in ").next(),
+            Some("there is no kernel 6.1.0-5")
+        );
+        assert_eq!(find(Some("6.12")).unwrap().release, "6.12.5-cloud");
+    }
+
+    #[test]
+    fn where_there_is_no_kernel_the_way_to_one_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let lack = Kernel::find_in(&[folder.path().to_owned()], None).unwrap_err();
+        assert!(lack.reason.contains(folder.path().to_str().unwrap()), "{lack}");
+        assert!(lack.remedy.contains("scripts/setup") && lack.remedy.contains(VARIABLE), "{lack}");
+        assert!(refused(folder.path()).contains("there is no kernel in"));
+        assert!(refused(&folder.path().join("vmlinuz-9")).contains("No such file"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_kernel_or_not_all_of_one_is_refused() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let file = Kernel::at(root.path()).unwrap().vmlinuz().to_owned();
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+        assert!(refused(&file).contains("it is cut off at"), "{}", refused(&file));
+        fs::write(&file, &whole[..100]).unwrap();
+        assert!(refused(&file).contains("shorter than a kernel's header"));
+        fs::write(&file, vec![b'x'; whole.len()]).unwrap();
+        assert!(refused(root.path()).contains("does not begin as a bzImage"));
+    }
+
+    #[test]
+    fn a_kernel_without_its_own_modules_says_whose_are_there() {
+        let root = fakes::kernel(RELEASE, "6.12.5-other");
+        let said = refused(root.path());
+        assert!(said.contains("no modules beside it, only those of 6.12.5-other"), "{said}");
+    }
+
+    #[test]
+    fn a_kernel_without_cables_is_of_no_use_and_one_without_netem_is() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let modules = root.path().join("lib/modules").join(RELEASE).join("kernel");
+        fs::remove_file(modules.join("sch_netem.ko")).unwrap();
+        assert!(!Kernel::at(root.path()).unwrap().has_module("sch_netem"));
+        fs::remove_file(modules.join("veth.ko")).unwrap();
+        assert!(refused(root.path()).contains("has no module veth"), "{}", refused(root.path()));
+    }
 }

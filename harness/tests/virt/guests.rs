@@ -1,59 +1,142 @@
-//! The tests.
+//! Guests, and what becomes of them.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use lastack::virt::{Ending, Guest, Image, Kernel, Told, image};
-use libtest_mimic::Trial;
+use lastack::{
+    runner::places::Places,
+    virt::{Ending, Guest, Image, Kernel, Told, image},
+};
 
-use crate::common::{Checked, Named, or_ignored};
+use crate::common::{Checked, Named};
 
-pub fn tests() -> Vec<Trial> {
-    let tests: [Named; 1] = [("a_guest_does_what_its_manifest_says", echoes)];
-    let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
-    let trials = tests.into_iter();
-    trials.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test)).collect()
-}
+/// A stock keepalive's time until it first asks.
+const TWO_HOURS: Duration = Duration::from_secs(7200);
 
-fn image() -> Checked<Image> {
+/// One tick of a kernel of 250 Hz, as all of Debian's and Ubuntu's for clouds are.
+const TICK: Duration = Duration::from_millis(4);
+
+pub const TESTS: [Named; 9] = [
+    ("a_guest_does_what_its_manifest_says", echoes),
+    ("an_idle_clock_jumps", jumps),
+    ("the_same_guest_twice_takes_the_same_time", repeats),
+    ("a_large_frame_arrives_whole", is_large),
+    ("a_guest_has_what_its_kernel_has", is_furnished),
+    ("a_kernel_that_panics_is_told_with_its_last_words", crashes),
+    ("an_init_that_exits_is_a_panic", exits),
+    ("an_init_that_panics_is_told_with_its_words", panics),
+    ("a_guest_that_is_dropped_is_gone", is_dropped),
+];
+
+pub fn image() -> Checked<Image> {
     let kernel = Kernel::find(None).map_err(|lack| lack.to_string())?;
-    Ok(image::build(&kernel, &[], &cache())?)
+    Ok(image::build(&kernel, &[], &Places::find().target().join("lastack-images"))?)
 }
 
-fn cache() -> std::path::PathBuf {
-    lastack::runner::places::Places::find().target().join("lastack-images")
+/// A guest that is up, as its first word proves; `manifest` follows on that.
+pub fn up(manifest: &str) -> Checked<Guest> {
+    let mut guest = Guest::boot(&image()?, format!("echo up\n{manifest}").as_bytes())?;
+    match guest.hear()? {
+        Told::Frame(frame) if frame == b"up" => Ok(guest),
+        other => Err(format!("{other:?}").into()),
+    }
 }
 
 /// What a guest with this manifest says, and how it ends.
 fn run(manifest: &str) -> Checked<(Vec<String>, Ending)> {
-    let began = std::time::Instant::now();
-    let image = image()?;
-    eprintln!("image {} bytes in {:?}", image.size(), began.elapsed());
-    let mut guest = Guest::boot(&image, manifest.as_bytes())?;
+    let mut guest = up(manifest)?;
     let mut said = Vec::new();
     loop {
         match guest.hear()? {
             Told::Frame(frame) => said.push(String::from_utf8(frame)?),
-            Told::Ended(ending) => {
-                eprintln!("{said:?} {ending:?} after {:?}", began.elapsed());
-                return Ok((said, ending));
-            }
+            Told::Ended(ending) => return Ok((said, ending)),
         }
     }
 }
 
-fn echoes() -> Checked {
-    let (said, ending) = run("echo hello\nsleep 7200\necho world\n")?;
-    let [hello, slept, world] = &said[..] else { return Err(format!("{said:?}").into()) };
-    let slept = Duration::from_nanos(slept.parse()?);
-    if (hello.as_str(), world.as_str()) != ("hello", "world") || slept.as_secs() != 7200 {
-        return Err(format!("{said:?}").into());
+/// What one that comes to a good end says.
+fn done(manifest: &str) -> Checked<Vec<String>> {
+    match run(manifest)? {
+        (said, Ending::PoweredOff) => Ok(said),
+        (said, ending) => Err(format!("{ending:?} after {said:?}").into()),
     }
-    if ending != Ending::PoweredOff {
-        return Err(format!("{ending:?}").into());
+}
+
+fn ended(ending: &Ending, as_expected: bool) -> Checked {
+    if as_expected { Ok(()) } else { Err(format!("it ended otherwise: {ending:?}").into()) }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(seen: T, expected: T) -> Checked {
+    if seen == expected { Ok(()) } else { Err(format!("{seen:?}, not {expected:?}").into()) }
+}
+
+fn echoes() -> Checked {
+    same(done("echo hello\necho\necho world")?, ["hello", "", "world"].map(str::to_owned).to_vec())
+}
+
+fn jumps() -> Checked {
+    let said = done(&format!("sleep {}", TWO_HOURS.as_secs()))?;
+    let slept = Duration::from_nanos(said.concat().parse()?);
+    let late = slept.checked_sub(TWO_HOURS).ok_or_else(|| format!("it slept {slept:?}"))?;
+    if late < TICK { Ok(()) } else { Err(format!("it slept {late:?} too long").into()) }
+}
+
+fn repeats() -> Checked {
+    let manifest = "sleep 7200\nclock\nsleep 75\nclock";
+    let numbers = || -> Checked<Vec<Duration>> {
+        let said = done(manifest)?;
+        Ok(said.iter().map(|n| n.parse().map(Duration::from_nanos)).collect::<Result<_, _>>()?)
+    };
+    let (first, second) = (numbers()?, numbers()?);
+    // Times slept, and times of day: every guest starts at the same one.
+    let close = first.iter().zip(&second).all(|(a, b)| a.abs_diff(*b) < TICK);
+    if close && first.len() == 4 { Ok(()) } else { Err(format!("{first:?} {second:?}").into()) }
+}
+
+fn is_large() -> Checked {
+    let said = done("large 3000000\nlarge 1\necho end")?;
+    same(said.iter().map(String::len).collect(), vec![3_000_000, 1, 3])
+}
+
+fn is_furnished() -> Checked {
+    let kernel = Kernel::find(None).map_err(|lack| lack.to_string())?;
+    let said = done("read /proc/sys/kernel/osrelease\nread /proc/modules\nread /proc/1/comm")?;
+    let [release, modules, init] = &said[..] else { return Err(format!("{said:?}").into()) };
+    same((release.as_str(), init.as_str()), (kernel.release.as_str(), "init"))?;
+    for name in ["veth", "tcp_diag", "sch_netem", "nf_tables", "nft_fwd_netdev", "act_mirred"] {
+        let path = kernel.modules().join("modules.builtin");
+        let built_in = std::fs::read_to_string(path)?.contains(&format!("/{name}.ko"));
+        let loaded = modules.lines().any(|line| line.split(' ').next() == Some(name));
+        if kernel.has_module(name) && !built_in && !loaded {
+            return Err(format!("{name} is not among\n{modules}").into());
+        }
     }
     Ok(())
 }
 
-pub fn hold_one() -> Checked {
-    Ok(())
+fn crashes() -> Checked {
+    let (_, ending) = run("crash")?;
+    let said =
+        |console: &str| console.contains("Kernel panic - not syncing: sysrq triggered crash");
+    ended(&ending, matches!(&ending, Ending::Panicked { console } if said(console)))
+}
+
+fn exits() -> Checked {
+    let (_, ending) = run("exit")?;
+    let said = |console: &str| console.contains("Attempted to kill init!");
+    ended(&ending, matches!(&ending, Ending::Panicked { console } if said(console)))
+}
+
+fn panics() -> Checked {
+    let (said, ending) = run("echo before\npanic a word of its own\necho after")?;
+    same(said.concat(), "before".to_owned())?;
+    let words = |console: &str| console.contains("a word of its own");
+    ended(&ending, matches!(&ending, Ending::Died { console, .. } if words(console)))
+}
+
+fn is_dropped() -> Checked {
+    let guest = up("spin")?;
+    let process = format!("/proc/{}", guest.pid());
+    same(Path::new(&process).exists(), true)?;
+    drop(guest);
+    same(Path::new(&process).exists(), false)
 }

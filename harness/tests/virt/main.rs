@@ -2,25 +2,41 @@
 //! they end otherwise than they should, is that said and nothing left behind?
 //!
 //! One program, three lives: as the init of a guest it does what the manifest says, with
-//! `LASTACK_LIFE=runner` in its environment it holds a guest until it is killed, else it is the
+//! `LASTACK_LIFE=holder` in its environment it holds a guest until it is killed, else it is the
 //! test of both.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deaths;
 mod guests;
 mod inside;
 
 use std::process::ExitCode;
 
-use lastack::virt::init;
-use libtest_mimic::Arguments;
+use common::or_ignored;
+use lastack::virt::{Kernel, init};
+use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     if init::is_here() {
         return init::main(inside::inside);
     }
     match common::this_life().as_deref() {
-        Some(_) => common::told(guests::hold_one()),
-        None => libtest_mimic::run(&Arguments::from_args(), guests::tests()).exit_code(),
+        Some(_) => common::told(deaths::hold_one()),
+        None => libtest_mimic::run(&arguments(), tests()).exit_code(),
     }
+}
+
+/// A guest keeps a core busy; more at a time than cores would only wait for each other.
+fn arguments() -> Arguments {
+    let mut arguments = Arguments::from_args();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads = arguments.test_threads.or(Some(cores));
+    arguments
+}
+
+fn tests() -> Vec<Trial> {
+    let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
+    let tests = guests::TESTS.into_iter().chain(deaths::TESTS);
+    tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test)).collect()
 }

@@ -1,0 +1,99 @@
+//! What must not happen, and what is said when it does.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
+
+use lastack::virt::{Ending, Guest, Told};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    common::{Checked, Named, life, run, until},
+    guests,
+};
+
+pub const TESTS: [Named; 6] = [
+    ("a_guest_that_is_killed_is_told_as_that", killed_from_outside),
+    ("a_guest_that_says_nothing_is_ended", hangs),
+    ("a_guest_dies_with_the_program_that_holds_it", dies_with_its_holder),
+    ("too_little_memory_is_said_before_the_boot", needs_memory),
+    ("settings_that_are_no_numbers_are_refused", refuses_words),
+    ("without_qemu_the_package_is_named", wants_qemu),
+];
+
+/// The other life: a guest with the manifest that the first argument is, told on stdout.
+pub fn hold_one() -> Checked {
+    let manifest = std::env::args().nth(1).unwrap_or_default();
+    let mut guest = Guest::boot(&guests::image()?, manifest.as_bytes())?;
+    println!("{}", guest.pid());
+    loop {
+        match guest.hear()? {
+            Told::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
+            Told::Ended(ending) => return Ok(println!("{ending:?}")),
+        }
+    }
+}
+
+fn killed_from_outside() -> Checked {
+    let mut guest = guests::up("spin")?;
+    kill(Pid::from_raw(guest.pid()), Signal::SIGKILL)?;
+    match guest.hear()? {
+        Told::Ended(Ending::Died { how, .. }) if how == "QEMU killed by SIGKILL" => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+fn hangs() -> Checked {
+    // Silence counts from the last word; on a loaded machine the first comes late.
+    let mut command = life("holder", &["echo up\nspin"]);
+    let seen = run(command.env("LASTACK_VIRTUAL_SILENCE", "60"))?;
+    seen.ends(0)?.says("\nup\n")?.says("Hung")?.says("silent_for: 60s").map(drop)
+}
+
+fn dies_with_its_holder() -> Checked {
+    let mut holder = life("holder", &["echo up\nspin"]).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(holder.stdout.take().ok_or("no stdout")?).lines();
+    let pid = lines.next().ok_or("it says nothing")??;
+    let up = lines.next().ok_or("it says no more")??;
+    let process = Path::new("/proc").join(&pid);
+    let there = fs::read(process.join("cmdline"))?.starts_with(b"/usr/bin/qemu-system");
+    // What a holder does not outlive may not be waited for by it.
+    holder.kill()?;
+    holder.wait()?;
+    let gone = until(|| state(&process).is_none_or(|state| state == 'Z').then_some(()));
+    match (up.as_str(), there, gone) {
+        ("up", true, Some(())) => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+fn state(process: &Path) -> Option<char> {
+    fs::read_to_string(process.join("stat")).ok()?.rsplit_once(") ")?.1.chars().next()
+}
+
+fn needs_memory() -> Checked {
+    let mut command = life("holder", &[""]);
+    let seen = run(command.env("LASTACK_VIRTUAL_MEMORY", "64"))?;
+    seen.ends(1)?.complains("64 MiB of memory are too little; give it")?;
+    seen.complains("(LASTACK_VIRTUAL_MEMORY)").map(drop)
+}
+
+fn refuses_words() -> Checked {
+    for name in ["LASTACK_VIRTUAL_MEMORY", "LASTACK_VIRTUAL_SILENCE"] {
+        let seen = run(life("holder", &[""]).env(name, "plenty"))?;
+        seen.ends(1)?.complains(&format!("{name}=plenty is no number"))?;
+    }
+    Ok(())
+}
+
+fn wants_qemu() -> Checked {
+    let seen = run(life("holder", &[""]).env("PATH", "/nonexistent"))?;
+    seen.ends(1)?.complains("there is no program qemu-system-x86_64")?;
+    seen.complains("install qemu-system-x86 (scripts/setup)").map(drop)
+}
