@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Attempt, Error, Result},
     lab::{Ip, Lab, Router},
+    stall::pace,
     stamp::Stamp,
     wire::Segment,
 };
@@ -241,8 +242,7 @@ impl Tracking {
                 let expected = format!("forgets every connection within {limit:?}");
                 return Err(Error::mismatch("router", expected, format!("still knows {known}")));
             }
-            // Late by a hundredth at most.
-            tokio::time::sleep(Duration::from_millis(5).max(waited / 100)).await;
+            tokio::time::sleep(pace(Duration::from_millis(5), waited)).await;
         }
     }
 

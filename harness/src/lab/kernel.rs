@@ -9,6 +9,7 @@ use std::{
 use super::Host;
 use crate::{
     error::{Error, Result},
+    stall::pace,
     stamp::Stamp,
     sys::sock_diag::{SocketEntry, State, Timer},
     verdict::Window,
@@ -17,7 +18,8 @@ use crate::{
 /// How long a state is waited for where a case does not say. Far above what any transition on a
 /// local wire takes; a case about time says its own.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the kernel is asked: short against every timer, long against one dump.
+/// How often the kernel is asked: short against every timer, long against one dump. In virtual
+/// time it is asked ever more rarely ([`pace`]).
 const INTERVAL: Duration = Duration::from_millis(1);
 /// How often it is asked in a long wait, so that what is seen late is late by a thousandth.
 const LOOKS_IN_A_WAIT: u32 = 1000;
@@ -207,7 +209,7 @@ impl Kernel {
         wanted: impl Fn(&Option<SocketEntry>) -> bool,
         limit: Duration,
     ) -> Result<Sighting> {
-        self.look_until(words, wanted, limit, |_, _| INTERVAL).await
+        self.look_until(words, wanted, limit, |_, waited| pace(INTERVAL, waited)).await
     }
 
     /// As [`Self::until`], looking again after `pause`, which is told what was seen and how long
@@ -261,13 +263,13 @@ impl Kernel {
     /// # Errors
     /// It leaves the state.
     pub async fn stays(&self, state: State, period: Duration) -> Result<SocketEntry> {
-        let deadline = Instant::now() + period;
+        let began = Instant::now();
         loop {
             let entry = self.is(state)?;
-            if Instant::now() > deadline {
+            if began.elapsed() > period {
                 return Ok(entry);
             }
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(pace(INTERVAL, began.elapsed())).await;
         }
     }
 }

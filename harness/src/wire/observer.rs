@@ -20,13 +20,10 @@ use crate::error::{Attempt, Error, Result};
 use crate::stall;
 use crate::stamp::Stamp;
 use crate::sys::packet::{Frame, Tap};
-use crate::sys::probe;
 
 /// How long the observer sleeps when nothing happens. It wakes at once for frames; the timeout
-/// exists to measure how late a sleeper wakes on this machine.
-///
-/// Not so where the clock jumps over idle time: it would stop there at every nap, and the machine
-/// that runs out of breath is another one.
+/// exists to measure how late a sleeper wakes on this machine. Where the clock jumps over idle
+/// time there is nothing to measure: then it sleeps until something happens.
 const NAP: Duration = Duration::from_millis(20);
 
 /// What the observer knows, shared with everyone who asks.
@@ -269,9 +266,9 @@ impl Work {
     fn sleep(&mut self) -> Result {
         let fds = self.taps.iter().map(AsFd::as_fd).chain([self.ears.as_fd()]);
         let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        let timeout = match probe::virtual_time() {
-            Ok(()) => PollTimeout::NONE,
-            Err(_) => PollTimeout::try_from(NAP).unwrap_or(PollTimeout::MAX),
+        let timeout = match stall::clock_jumps() {
+            true => PollTimeout::NONE,
+            false => PollTimeout::try_from(NAP).unwrap_or(PollTimeout::MAX),
         };
         loop {
             let began = Instant::now();
