@@ -6,8 +6,7 @@ use lastack::{
     runner::{
         case::Case,
         events::{Event, Reporter},
-        launch::Launcher,
-        pool,
+        pool::{self, Means},
     },
     verdict::Judged,
 };
@@ -32,12 +31,12 @@ pub struct Detections {
 }
 
 /// Runs each case so many times.
-pub fn measure(registry: &Registry, launcher: &Launcher, runs: usize) -> Detections {
+pub fn measure(registry: &Registry, means: &Means, runs: usize) -> Detections {
     let chosen = registry.cases().iter().filter(|case| FAMILIES.contains(&case.family));
     let cases: Vec<&Case> = chosen.flat_map(|case| std::iter::repeat_n(case, runs)).collect();
     let jobs = PER_CORE * std::thread::available_parallelism().map_or(1, usize::from);
     let mut detections = Detections::default();
-    pool::run(&cases, launcher, jobs, &mut [&mut detections]);
+    pool::run(&cases, means, jobs, &mut [&mut detections]);
     detections.late.sort_by(f64::total_cmp);
     detections
 }

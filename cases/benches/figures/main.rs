@@ -19,7 +19,14 @@ use figures::Figures;
 use lastack::{
     Error, FamilySource, Problems, Registry, Result,
     error::Attempt,
-    runner::{case::Case, launch::Launcher, places::Places, roles},
+    runner::{
+        case::Case,
+        kernels::{Allowed, Choice},
+        launch::Launcher,
+        places::Places,
+        pool::Means,
+        roles,
+    },
 };
 use serde::de::DeserializeOwned;
 
@@ -73,7 +80,8 @@ struct Bench {
     places: Places,
     /// Keeps what a loop prints.
     telling: Launcher,
-    quiet: Launcher,
+    /// Keeps nothing, on this machine's kernel.
+    quiet: Means,
     sections: Vec<Section>,
     runs: usize,
     figures: Figures,
@@ -102,11 +110,11 @@ impl Bench {
             sections = SECTIONS.to_vec();
         }
         let places = Places::find();
-        let launcher = |keep| {
-            Launcher::new(places.clone(), keep).attempt(|| "run cases on this machine".to_owned())
-        };
-        let (telling, quiet) = (launcher(true)?, launcher(false)?);
+        let attempt = || "run cases on this machine".to_owned();
         let registry = registry().attempt(|| "gather the cases".to_owned())?;
+        let telling = Launcher::new(places.clone(), true).attempt(attempt)?;
+        let host = Choice::among(Allowed::Host);
+        let quiet = Means::new(&registry, host, places.clone(), false).attempt(attempt)?;
         let figures = Figures::default();
         Ok(Self { registry, places, telling, quiet, sections, runs, figures })
     }
@@ -150,7 +158,7 @@ impl Bench {
         self.figures.set("labs_per_s_ratio", labs / floors);
 
         let graceful = self.case(GRACEFUL);
-        let run = || self.quiet.run(graceful, || ()).elapsed;
+        let run = || self.quiet.on_host(graceful, || ()).elapsed;
         let elapsed: Vec<_> = (0..50).map(|_| run()).collect();
         self.figures.set("graceful_close_ms", loops::median_ms(&elapsed));
         Ok(())

@@ -13,8 +13,7 @@ use lastack::{
     runner::{
         events::{Event, Reporter},
         jobs,
-        launch::Launcher,
-        pool,
+        pool::{self, Means},
     },
 };
 use nix::sys::resource::{Usage, UsageWho, getrusage};
@@ -25,14 +24,14 @@ use crate::{figures::Figures, loops::median_ms};
 ///
 /// # Errors
 /// The catalogue cannot be gathered, or not be listed.
-pub fn measure(launcher: &Launcher, figures: &mut Figures) -> Result {
+pub fn measure(means: &Means, figures: &mut Figures) -> Result {
     let families = lastack_cases::families();
     let catalogue = Registry::build(families).attempt(|| "gather the cases".to_owned())?;
     let cases: Vec<_> = catalogue.cases().iter().collect();
     let mut longest = Longest::default();
     let before = cpu();
     let began = Instant::now();
-    let summary = pool::run(&cases, launcher, jobs::usual(), &mut [&mut longest]);
+    let summary = pool::run(&cases, means, jobs::usual(), &mut [&mut longest]);
     let wall = began.elapsed().as_secs_f64();
     let cores = thread::available_parallelism().map_or(1, usize::from) as f64;
     let bound = longest.elapsed.as_secs_f64().max((cpu() - before).as_secs_f64() / cores);

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Exit, json, print};
+use super::{Exit, KernelArgument, json, print};
 use crate::error::Result;
 use crate::runner::case::Case;
-use crate::runner::needs;
+use crate::runner::kernels::{Choice, Seat};
 use crate::runner::registry::Registry;
 
 #[derive(Serialize)]
@@ -18,14 +18,16 @@ struct Listed<'c> {
     title: &'c str,
     claims: &'c [&'static str],
     needs: Vec<String>,
-    kernel: &'static str,
+    /// Where it would run: "host", "virtual 6.1.0-…" or, ignored, "none".
+    kernel: String,
     ignored: Option<String>,
     source: &'c str,
     file: &'c str,
 }
 
-impl<'c> From<&'c Case> for Listed<'c> {
-    fn from(case: &'c Case) -> Self {
+impl<'c> Listed<'c> {
+    fn of(case: &'c Case, choice: &Choice) -> Self {
+        let seat = choice.seat(case);
         Self {
             id: &case.covers,
             name: &case.name,
@@ -33,34 +35,39 @@ impl<'c> From<&'c Case> for Listed<'c> {
             title: &case.title,
             claims: &case.claims,
             needs: case.needs.iter().map(ToString::to_string).collect(),
-            // Guest kernels are a later issue; until then every case runs on this machine's.
-            kernel: "host",
-            ignored: needs::machine().err().or_else(|| case.obstacle()).map(|u| u.to_string()),
+            kernel: match &seat {
+                Ok(Seat::Host) => "host".to_owned(),
+                Ok(Seat::Virtual(kernel)) => format!("virtual {}", kernel.release),
+                Err(_) => "none".to_owned(),
+            },
+            ignored: seat.err().map(|unmet| unmet.to_string()),
             source: case.source,
             file: case.file,
         }
     }
 }
 
-pub(super) fn list(registry: &Registry, as_json: bool) -> Result<Exit> {
-    let listed: Vec<_> = registry.cases().iter().map(Listed::from).collect();
+pub(super) fn list(registry: &Registry, as_json: bool, kernel: KernelArgument) -> Result<Exit> {
+    let choice = Choice::among(kernel.allowed()?);
+    let listed: Vec<_> = registry.cases().iter().map(|case| Listed::of(case, &choice)).collect();
     if as_json {
         json(&listed);
         return Ok(Exit::AllWell);
     }
-    let machine = needs::machine();
-    if let Err(unmet) = &machine {
+    let possible = choice.possible();
+    if let Err(unmet) = &possible {
         super::nothing_can_run(unmet);
     }
     let width = listed.iter().map(|case| case.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for case in &listed {
         let ids = case.id.join(" ");
-        let ignored = match &case.ignored {
-            Some(why) if machine.is_ok() => format!("  ignored: {why}"),
+        let remark = match &case.ignored {
+            Some(why) if possible.is_ok() => format!("  ignored: {why}"),
+            None if case.kernel != "host" => format!("  {}", case.kernel),
             _ => String::new(),
         };
-        let _ = writeln!(text, "{:width$}  {ids}{ignored}", case.name);
+        let _ = writeln!(text, "{:width$}  {ids}{remark}", case.name);
     }
     print(&text);
     Ok(Exit::AllWell)

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::Result;
+use crate::runner::kernels::Allowed;
 use crate::runner::registry::{Problems, Registry};
 use crate::runner::roles;
 
@@ -35,12 +36,16 @@ enum Command {
         /// As JSON, one object a case
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        kernel: KernelArgument,
     },
     /// Run one case and show what it saw, pass or fail
     Show {
         /// Its name, or a part or a catalogue id that only it has
         #[arg(value_name = "CASE", required = true)]
         filters: Vec<String>,
+        #[command(flatten)]
+        kernel: KernelArgument,
     },
     /// Say what this machine can run, what is missing, and how to get it
     Doctor {
@@ -69,6 +74,24 @@ struct RunArguments {
     /// Keep the evidence of cases that pass, too
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    kernel: KernelArgument,
+}
+
+#[derive(Debug, clap::Args)]
+struct KernelArgument {
+    /// Only this kernel: host, virtual, or virtual=WHICH, which is how a release begins (6.12) or
+    /// a path to a vmlinuz or to a folder that holds one. LASTACK_KERNEL says the same; without
+    /// either a case runs on the first kernel that meets its needs, this machine's before others
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<Allowed>,
+}
+
+impl KernelArgument {
+    /// What was said here, or else in the environment.
+    fn allowed(self) -> Result<Allowed> {
+        self.kernel.map_or_else(Allowed::asked, Ok)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,9 +124,9 @@ pub fn program(gather: impl Fn() -> Result<Registry, Problems>, home: &Path) -> 
         }
     };
     let exit = match command {
-        Command::Run(arguments) => run::run(&registry, &arguments),
-        Command::List { json } => list::list(&registry, json),
-        Command::Show { filters } => show::show(&registry, &filters),
+        Command::Run(arguments) => run::run(&registry, arguments),
+        Command::List { json, kernel } => list::list(&registry, json, kernel),
+        Command::Show { filters, kernel } => show::show(&registry, &filters, kernel),
         Command::Doctor { json } => doctor::doctor(&registry, json),
         Command::New(arguments) => new::new(&registry, &arguments, home),
     };

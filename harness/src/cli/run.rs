@@ -6,23 +6,25 @@ use crate::report::junit::JUnit;
 use crate::report::terminal::Terminal;
 use crate::runner::choice::choose;
 use crate::runner::events::Reporter;
-use crate::runner::launch::Launcher;
+use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
+use crate::runner::pool::Means;
 use crate::runner::registry::Registry;
 use crate::runner::{jobs, pool};
 
-pub(super) fn run(registry: &Registry, arguments: &RunArguments) -> Result<Exit> {
+pub(super) fn run(registry: &Registry, arguments: RunArguments) -> Result<Exit> {
     let cases = choose(registry, &arguments.filters, arguments.exact)?;
+    let choice = Choice::among(arguments.kernel.allowed()?);
     let mut junit = arguments.junit.as_deref().map(JUnit::create).transpose()?;
-    let launcher = match Launcher::new(Places::find(), arguments.keep) {
-        Ok(launcher) => launcher,
+    let means = match Means::new(registry, choice, Places::find(), arguments.keep) {
+        Ok(means) => means,
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };
     let mut terminal = Terminal::stdout();
     let mut reporters: Vec<&mut dyn Reporter> = vec![&mut terminal];
     reporters.extend(junit.as_mut().map(|junit| junit as &mut dyn Reporter));
     let jobs = arguments.jobs.map_or_else(jobs::usual, usize::from);
-    let summary = pool::run(&cases, &launcher, jobs, &mut reporters);
+    let summary = pool::run(&cases, &means, jobs, &mut reporters);
     for trouble in &summary.trouble {
         eprintln!("lastack: {trouble}");
     }

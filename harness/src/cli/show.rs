@@ -1,14 +1,38 @@
 //! `lastack show`: one case, and all it saw.
 
-use super::{Exit, nothing_can_run, print};
+use super::{Exit, KernelArgument, nothing_can_run, print};
 use crate::error::{Error, Result};
 use crate::runner::choice::choose_one;
+use crate::runner::events::{Event, Finished, Reporter};
 use crate::runner::evidence::account;
-use crate::runner::launch::Launcher;
+use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
+use crate::runner::pool::{self, Means};
 use crate::runner::registry::Registry;
 
-pub(super) fn show(registry: &Registry, filters: &[String]) -> Result<Exit> {
+/// What became of the one case.
+#[derive(Default)]
+struct Seen {
+    finished: Option<Finished>,
+    ignored: Option<String>,
+}
+
+impl Reporter for Seen {
+    fn event(&mut self, event: &Event<'_>) -> Result {
+        match event {
+            Event::CaseFinished { finished, .. } => self.finished = Some((*finished).clone()),
+            Event::CaseIgnored { unmet, .. } => self.ignored = Some(unmet.to_string()),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn show(
+    registry: &Registry,
+    filters: &[String],
+    kernel: KernelArgument,
+) -> Result<Exit> {
     let [filter] = filters else {
         return Err(Error::Usage(format!(
             "show takes one case; {} were given ({}): two filters where one is allowed",
@@ -17,14 +41,20 @@ pub(super) fn show(registry: &Registry, filters: &[String]) -> Result<Exit> {
         )));
     };
     let case = choose_one(registry, filter)?;
-    let launcher = match Launcher::new(Places::find(), true) {
-        Ok(launcher) => launcher,
+    let choice = Choice::among(kernel.allowed()?);
+    let means = match Means::new(registry, choice, Places::find(), true) {
+        Ok(means) => means,
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };
-    if let Some(unmet) = case.obstacle() {
-        return Ok(nothing_can_run(&format!("{} is ignored: {unmet}", case.name)));
-    }
-    let finished = launcher.run(case, || ());
+    let mut seen = Seen::default();
+    pool::run(&[case], &means, 1, &mut [&mut seen]);
+    let finished = match seen {
+        Seen { finished: Some(finished), .. } => finished,
+        Seen { ignored, .. } => {
+            let why = ignored.unwrap_or_else(|| "it came to no end".to_owned());
+            return Ok(nothing_can_run(&format!("{} is ignored: {why}", case.name)));
+        }
+    };
     let mut text = account(case, &finished);
     text.push_str(&format!("\ntook {:.3} s\n", finished.elapsed.as_secs_f64()));
     print(&text);

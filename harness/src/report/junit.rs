@@ -67,6 +67,7 @@ impl JUnit {
         }
         let test = self.add(case, status);
         test.set_time(finished.elapsed);
+        test.add_property(("kernel", finished.place.to_string().as_str()));
         if let Some(evidence) = &finished.evidence
             && !evidence.output.is_empty()
         {
@@ -91,9 +92,9 @@ impl JUnit {
 impl Reporter for JUnit {
     fn event(&mut self, event: &Event<'_>) -> Result {
         match event {
-            Event::CaseIgnored { case, reason } => {
+            Event::CaseIgnored { case, unmet } => {
                 let mut status = TestCaseStatus::skipped();
-                status.set_message(*reason);
+                status.set_message(unmet.to_string());
                 self.add(case, status);
             }
             Event::CaseFinished { case, finished } => self.finished(case, finished),
@@ -109,7 +110,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::report::tests::{finished, registry};
+    use crate::report::tests::{finished, no_nft, registry};
+    use crate::runner::events::Place;
 
     #[test]
     fn a_run_becomes_suites_of_tests() {
@@ -120,9 +122,11 @@ mod tests {
         let [close, zero] = registry.cases() else { panic!("two cases") };
         let mut junit = JUnit::create(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
-        let failed = finished(Outcome::Failed("expected <FIN>\u{1b}[0m\nseen: RST".into()), 1500);
+        let mut failed =
+            finished(Outcome::Failed("expected <FIN>\u{1b}[0m\nseen: RST".into()), 1500);
+        failed.place = Place::Virtual { release: "6.1.0-56".into() };
         for event in [
-            Event::CaseIgnored { case: zero, reason: "no nft" },
+            Event::CaseIgnored { case: zero, unmet: &no_nft() },
             Event::CaseFinished { case: close, finished: &failed },
             Event::RunFinished { elapsed: Duration::from_secs(2) },
         ] {
@@ -136,7 +140,8 @@ mod tests {
             r#"<property name="covers" value="GC-01"/>"#,
             r#"<failure message="expected &lt;FIN&gt;""#,
             "seen: RST",
-            r#"<skipped message="no nft"/>"#,
+            r#"<property name="kernel" value="virtual 6.1.0-56"/>"#,
+            r#"<skipped message="no nft; install it"/>"#,
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }

@@ -8,7 +8,8 @@ pub mod terminal;
 mod tests {
     use std::time::Duration;
 
-    use crate::runner::events::{Finished, Outcome};
+    use crate::runner::events::{Finished, Outcome, Place};
+    use crate::runner::needs::Unmet;
     use crate::runner::registry::{FamilySource, Registry};
 
     /// Two cases, `close::fin` and `linger::zero`.
@@ -25,8 +26,11 @@ mod tests {
         .unwrap()
     }
 
+    pub(super) fn no_nft() -> Unmet {
+        Unmet { need: "nft".into(), reason: "no nft".into(), remedy: "install it".into() }
+    }
+
     pub(super) fn finished(outcome: Outcome, millis: u64) -> Finished {
-        let (elapsed, judged) = (Duration::from_millis(millis), Vec::new());
-        Finished { outcome, elapsed, rss_kib: 0, judged, evidence: None }
+        Finished::bare(outcome, Place::Host, Duration::from_millis(millis))
     }
 }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::runner::case::Case;
-use crate::runner::events::{Event, Finished, Outcome, Reporter};
-use crate::runner::evidence::account;
+use crate::runner::events::{Event, Finished, Outcome, Place, Reporter};
+use crate::runner::evidence::{account, span};
 use crate::runner::jobs::skips_denied;
 
 /// One column less than the narrowest terminal in use: a line that wraps cannot be redrawn.
 const LINE: usize = 79;
+
+/// From here on seconds say little.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Tells a run on standard output: a line that is redrawn on a terminal, a line a case where
 /// the output goes elsewhere.
@@ -26,6 +29,8 @@ pub struct Terminal<W> {
     families: BTreeMap<&'static str, Tally>,
     failures: Vec<String>,
     reasons: BTreeMap<String, usize>,
+    /// On each virtual kernel: how many cases, and the longest.
+    virtually: BTreeMap<String, (usize, Duration)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,6 +65,7 @@ impl<W: Write> Terminal<W> {
             families: BTreeMap::new(),
             failures: Vec::new(),
             reasons: BTreeMap::new(),
+            virtually: BTreeMap::new(),
         }
     }
 
@@ -76,6 +82,11 @@ impl<W: Write> Terminal<W> {
         self.running.retain(|name| *name != case.name);
         let tally = self.families.entry(case.family).or_default();
         tally.time += finished.elapsed;
+        if let Place::Virtual { release } = &finished.place {
+            let (cases, longest) = self.virtually.entry(release.clone()).or_default();
+            *cases += 1;
+            *longest = finished.elapsed.max(*longest);
+        }
         let (mark, in_full) = match &finished.outcome {
             Outcome::Passed => {
                 tally.passed += 1;
@@ -93,8 +104,8 @@ impl<W: Write> Terminal<W> {
         };
         if !self.live || !finished.outcome.passed() {
             self.clear()?;
-            let mark = mark.painted(self.colour);
-            writeln!(self.out, "{mark} {}  {}", seconds(finished.elapsed), case.name)?;
+            let line = mark.of(finished, self.colour);
+            writeln!(self.out, "{line}  {}", case.name)?;
             if in_full {
                 let account = account(case, finished);
                 let indented =
@@ -111,7 +122,7 @@ impl<W: Write> Terminal<W> {
         self.families.entry(case.family).or_default().ignored += 1;
         *self.reasons.entry(reason.to_owned()).or_default() += 1;
         if !self.live {
-            let mark = Mark::Ignored.painted(self.colour);
+            let mark = Mark::Ignored.padded(self.colour);
             writeln!(self.out, "{mark} {:>9}  {}", "", case.name)?;
         }
         Ok(())
@@ -151,10 +162,14 @@ impl<W: Write> Terminal<W> {
         writeln!(self.out, "\n{head}")?;
         for (family, tally) in &self.families {
             let Tally { passed, failed, ignored, time } = tally;
-            let time = seconds(*time);
+            let time = if *time < HOUR { seconds(*time) } else { format!("{:>9}", span(*time)) };
             let row = format!("{family:width$}  {passed:>6}  {failed:>6}  {ignored:>7}  {time}");
             let mark = if *failed > 0 { Mark::Failed } else { Mark::Plain };
             writeln!(self.out, "{}", mark.paint(&row, self.colour))?;
+        }
+        for (release, (cases, longest)) in &self.virtually {
+            let longest = span(*longest);
+            writeln!(self.out, "\n{cases} on the virtual kernel {release}, the longest {longest}")?;
         }
         for (reason, count) in &self.reasons {
             writeln!(self.out, "\n{count} ignored: {reason}")?;
@@ -183,7 +198,7 @@ impl<W: Write> Reporter for Terminal<W> {
                 self.began = Instant::now();
                 Ok(())
             }
-            Event::CaseIgnored { case, reason } => self.ignored(case, reason),
+            Event::CaseIgnored { case, unmet } => self.ignored(case, &unmet.to_string()),
             Event::CaseStarted { case } => {
                 self.running.push(case.name.clone());
                 Ok(())
@@ -220,8 +235,19 @@ impl Mark {
         if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn painted(self, colour: bool) -> String {
+    fn padded(self, colour: bool) -> String {
         self.paint(&format!("{:8}", self.to_string()), colour)
+    }
+
+    /// The head of a result's line: how long it took and, in virtual time, where that was.
+    fn of(self, finished: &Finished, colour: bool) -> String {
+        match finished.place {
+            Place::Host => format!("{} {}", self.padded(colour), seconds(finished.elapsed)),
+            Place::Virtual { .. } => {
+                let mark = self.paint(&self.to_string(), colour);
+                format!("{mark} (virtual {})", span(finished.elapsed))
+            }
+        }
     }
 }
 
@@ -229,7 +255,7 @@ impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "",
-            Self::Passed => "passed",
+            Self::Passed => "ok",
             Self::Failed => "FAILED",
             Self::Ignored => "ignored",
             Self::TooSlow => "too slow",
@@ -240,7 +266,36 @@ impl fmt::Display for Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{finished, registry};
+    use crate::report::tests::{finished, no_nft, registry};
+
+    #[test]
+    fn a_case_in_virtual_time_says_so_and_for_how_long() {
+        let registry = registry();
+        let [close, zero] = registry.cases() else { panic!("two cases") };
+        let mut text = Vec::new();
+        let mut terminal = Terminal::new(&mut text, false, false);
+        let mut stock = finished(Outcome::Passed, 7_925_400);
+        stock.place = Place::Virtual { release: "6.1.0-56".into() };
+        let mut failed = finished(Outcome::Failed("no FIN".into()), 1500);
+        failed.place = stock.place.clone();
+        for event in [
+            Event::CaseFinished { case: close, finished: &stock },
+            Event::CaseFinished { case: zero, finished: &failed },
+            Event::RunFinished { elapsed: Duration::from_secs(7) },
+        ] {
+            terminal.event(&event).unwrap();
+        }
+        let text = String::from_utf8(text).unwrap();
+        for line in [
+            "ok (virtual 2h12m05s)  close::fin\n",
+            "FAILED (virtual 1.500 s)  linger::zero\n",
+            "close        1       0        0   2h12m05s\n",
+            "\n2 on the virtual kernel 6.1.0-56, the longest 2h12m05s\n",
+            "1 passed, 1 failed, 0 ignored in 7.0 s\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+    }
 
     #[test]
     fn a_piped_run_is_a_line_a_case_and_a_table() {
@@ -251,7 +306,7 @@ mod tests {
         let failed = finished(Outcome::Failed("expected FIN\nseen: RST".into()), 1500);
         for event in [
             Event::RunStarted { cases: 2, jobs: 1 },
-            Event::CaseIgnored { case: zero, reason: "no nft; install it" },
+            Event::CaseIgnored { case: zero, unmet: &no_nft() },
             Event::CaseStarted { case: close },
             Event::Tick,
             Event::CaseFinished { case: close, finished: &failed },

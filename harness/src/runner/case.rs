@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 
-use super::needs::Need;
+use super::elsewhere;
+use super::evidence::span;
+use super::needs::{Need, Unmet};
 use crate::error::Result;
 use crate::lab::HostKind;
 use crate::scene::Scene;
+use crate::virt;
 
 /// No case may hold up a run for longer, whatever it waits for; in virtual time none does.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -65,10 +68,24 @@ impl Case {
         &self.body
     }
 
-    /// Why it cannot run here: the first of its needs that is not met.
+    /// Why it cannot run on this machine's kernel: the first of its needs that is not met.
     #[must_use]
-    pub fn obstacle(&self) -> Option<super::needs::Unmet> {
-        self.needs.iter().find_map(|need| need.check().err())
+    pub fn obstacle(&self) -> Option<Unmet> {
+        let unmet = |need: &Need| match (need, need.check()) {
+            (Need::VirtualTime, Err(unmet)) => Some(Unmet {
+                reason: format!("it takes {} of real time", span(self.waits)),
+                ..unmet
+            }),
+            (_, answer) => answer.err(),
+        };
+        self.needs.iter().find_map(unmet)
+    }
+
+    /// Why it cannot run on a virtual kernel, as far as that is known before a guest is up: on
+    /// this one, or on any at all.
+    #[must_use]
+    pub fn obstacle_on(&self, kernel: Option<&virt::Kernel>) -> Option<Unmet> {
+        self.needs.iter().find_map(|need| elsewhere::check(*need, kernel).err())
     }
 }
 
@@ -164,14 +181,15 @@ impl Registration<'_> {
     }
 
     /// How long the scenario itself takes (500 ms if not said). Longer ones start earlier, and
-    /// the time limit is 10 s and three times this, at most 60 s.
+    /// the time limit is 10 s and three times this, at most 60 s unless it needs
+    /// [`Need::VirtualTime`].
     pub fn waits(mut self, time: Duration) -> Self {
         self.waits = time;
         self
     }
 
     /// The time limit, where the one that follows from [`Registration::waits`] will not do; at
-    /// most 60 s. The usual one leaves room for a slow machine: think twice.
+    /// most 60 s, as there. The usual one leaves room for a slow machine: think twice.
     pub fn limit(mut self, time: Duration) -> Self {
         self.own_limit = Some(time);
         self
@@ -304,8 +322,15 @@ mod tests {
         family.case("endless").waits(Duration::MAX).run(nothing);
         family.case("own").limit(Duration::from_secs(2)).run(nothing);
         family.case("too_much").limit(Duration::MAX).run(nothing);
+        family
+            .case("stock")
+            .needs([Need::VirtualTime])
+            .waits(Duration::from_secs(7_925))
+            .run(nothing);
         let limits: Vec<_> = family.cases.iter().map(|case| case.limit().as_millis()).collect();
-        assert_eq!(limits, [11_500, 55_000, 60_000, 2_000, 60_000]);
+        assert_eq!(limits, [11_500, 55_000, 60_000, 2_000, 60_000, 23_785_000]);
+        let unmet = family.cases[5].obstacle().expect("time here is real");
+        assert_eq!(unmet.reason, "it takes 2h12m05s of real time");
     }
 
     #[test]

@@ -1,13 +1,49 @@
 //! What a run tells, and to whom: a reporter consumes events and never reaches into the runner.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::case::Case;
+use super::needs::Unmet;
 use crate::verdict::Judged;
 
+/// On which kernel a case ran.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Place {
+    /// This machine's own.
+    Host,
+    /// A virtual one, whose time is its own.
+    Virtual {
+        /// What it calls itself: "6.1.0-56-cloud-amd64".
+        release: String,
+    },
+}
+
+impl Place {
+    /// The release of a virtual kernel.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        match self {
+            Self::Host => None,
+            Self::Virtual { release } => Some(release),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Virtual { release } => write!(f, "virtual {release}"),
+        }
+    }
+}
+
 /// How one case came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Every expectation was met.
     Passed,
@@ -35,7 +71,7 @@ impl Outcome {
 }
 
 /// What a case left for its reader. Gathered when it did not pass, or when asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Both hosts, calls, segments and faults in order of time.
     pub ladder: String,
@@ -43,6 +79,8 @@ pub struct Evidence {
     pub states: String,
     /// What its processes printed.
     pub output: String,
+    /// The last that the guest it ran in printed, where that guest died of it.
+    pub console: String,
     /// Where the capture and the log are.
     pub directory: Option<PathBuf>,
     /// What could not be kept, and why.
@@ -50,11 +88,13 @@ pub struct Evidence {
 }
 
 /// One case, run to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// How it came out.
     pub outcome: Outcome,
-    /// From the start of its process to its end.
+    /// Where it ran.
+    pub place: Place,
+    /// From the start of its process to its end, by the clock of the kernel it ran on.
     pub elapsed: Duration,
     /// The most memory its process held, in KiB; 0 when it did not live to say.
     pub rss_kib: u64,
@@ -62,6 +102,14 @@ pub struct Finished {
     pub judged: Vec<Judged>,
     /// What it left, when it did not pass or evidence was asked for.
     pub evidence: Option<Evidence>,
+}
+
+impl Finished {
+    /// A case that came out so without having left anything.
+    #[must_use]
+    pub fn bare(outcome: Outcome, place: Place, elapsed: Duration) -> Self {
+        Self { outcome, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
+    }
 }
 
 /// Something that happened in a run.
@@ -78,8 +126,8 @@ pub enum Event<'a> {
     CaseIgnored {
         /// Which.
         case: &'a Case,
-        /// Why, and what to do about it.
-        reason: &'a str,
+        /// Which of its needs is not met, why, and what to do about it.
+        unmet: &'a Unmet,
     },
     /// A case's process is about to be started.
     CaseStarted {

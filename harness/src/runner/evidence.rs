@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::artefacts;
 use super::case::Case;
@@ -13,6 +14,9 @@ use crate::error::{Attempt, Result};
 
 /// Of a long output, the end is kept: it was nearer to the failure.
 const OUTPUT_LIMIT: u64 = 64 * 1024;
+
+/// The name of the capture in a case's directory.
+pub(super) const CAPTURE: &str = "wire.pcapng";
 
 /// Renders what the case left and puts it into a directory of its own. A directory that cannot
 /// be written (a full disk) is told in the evidence; it changes neither verdict nor ladder.
@@ -24,45 +28,40 @@ pub(super) fn gather(
     journal: &File,
     output: &File,
 ) {
-    let mut evidence = Evidence {
+    finished.evidence = Some(Evidence {
         ladder: artefacts::ladder(journal),
         states,
         output: tail(output),
-        directory: None,
-        trouble: None,
-    };
-    match places.directory(&case.name) {
-        Ok(directory) => {
-            evidence.directory = Some(directory.clone());
-            finished.evidence = Some(evidence);
-            let kept = keep(places, case, finished, journal, &directory);
-            if let (Err(error), Some(evidence)) = (kept, &mut finished.evidence) {
-                evidence.trouble = Some(error.to_string());
-            }
-        }
-        Err(error) => {
-            evidence.trouble = Some(error.to_string());
-            finished.evidence = Some(evidence);
-        }
-    }
+        ..Evidence::default()
+    });
+    keep(places, case, finished, |capture| artefacts::pcapng(journal, capture));
 }
 
-fn keep(
+/// Puts what a case left into a directory of its own: the account as a log, and the capture that
+/// `write` makes at the path it is given. What cannot be kept is told in the evidence.
+pub(super) fn keep(
     places: &Places,
     case: &Case,
-    finished: &Finished,
-    journal: &File,
-    directory: &Path,
-) -> Result {
-    let (capture, log) = (directory.join("wire.pcapng"), directory.join("log.txt"));
-    // The log first: where only one fits, it says more.
-    std::fs::write(&log, account(case, finished))
-        .attempt(|| format!("write {}", log.display()))
-        .and_then(|()| artefacts::pcapng(journal, &capture))?;
-    for file in [&log, &capture] {
-        places.hand_over(file);
+    finished: &mut Finished,
+    write: impl FnOnce(&Path) -> Result,
+) {
+    let directory = places.directory(&case.name);
+    let told = finished.evidence.get_or_insert_default();
+    told.directory = directory.as_ref().ok().cloned();
+    let kept = directory.and_then(|directory| {
+        let (capture, log) = (directory.join(CAPTURE), directory.join("log.txt"));
+        // The log first: where only one fits, it says more.
+        std::fs::write(&log, account(case, finished))
+            .attempt(|| format!("write {}", log.display()))
+            .and_then(|()| write(&capture))?;
+        for file in [&log, &capture] {
+            places.hand_over(file);
+        }
+        Ok(())
+    });
+    if let (Err(error), Some(told)) = (kept, &mut finished.evidence) {
+        told.trouble = Some(error.to_string());
     }
-    Ok(())
 }
 
 fn tail(output: &File) -> String {
@@ -75,6 +74,17 @@ fn tail(output: &File) -> String {
         (Err(error), _) => format!("(failed to read it: {error})"),
         (Ok(()), 0) => text.into_owned(),
         (Ok(()), _) => format!("(the first {start} bytes are left out)\n{text}"),
+    }
+}
+
+/// A span of time as a person says it: "2h12m05s", "15m24s", "3.512 s".
+#[must_use]
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{:.3} s", time.as_secs_f64()),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes:02}m{seconds:02}s"),
     }
 }
 
@@ -91,13 +101,19 @@ pub fn account(case: &Case, finished: &Finished) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}  [{}]", case.name, case.covers.join(", "));
     let _ = writeln!(text, "{}", case.title);
-    let _ = writeln!(text, "{}; source: {}\n", case.file, case.source);
+    let _ = writeln!(text, "{}; source: {}", case.file, case.source);
+    if let Some(release) = finished.place.release() {
+        let spent = span(finished.elapsed);
+        let _ = writeln!(text, "on the virtual kernel {release}, for {spent} of its time");
+    }
+    text.push('\n');
     let _ = writeln!(text, "{}", verdict.trim_end());
     let Some(evidence) = &finished.evidence else { return text };
     for (title, part) in [
         ("the wire, and who called what", &evidence.ladder),
         ("sockets at that moment", &evidence.states),
         ("output", &evidence.output),
+        ("the guest's console", &evidence.console),
     ] {
         if !part.trim().is_empty() {
             let _ = writeln!(text, "\n--- {title}\n{}", part.trim_end());
@@ -110,4 +126,16 @@ pub fn account(case: &Case, finished: &Finished) -> String {
         let _ = writeln!(text, "\nnot all could be kept: {trouble}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_spans_are_told_in_hours_and_minutes() {
+        let spans = [3_512, 59_999, 60_000, 924_600, 7_925_400, 432_000_000]
+            .map(|millis| span(Duration::from_millis(millis)));
+        assert_eq!(spans, ["3.512 s", "59.999 s", "1m00s", "15m24s", "2h12m05s", "120h00m00s"]);
+    }
 }

@@ -14,7 +14,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::case::Case;
 use super::door::{Door, Passage};
-use super::events::{Finished, Outcome};
+use super::events::{Finished, Outcome, Place};
 use super::evidence;
 use super::needs::{self, Unmet};
 use super::places::Places;
@@ -65,12 +65,9 @@ impl Launcher {
         let passage = self.door.pass();
         started();
         let began = Instant::now();
-        self.attempt(case, began, passage).unwrap_or_else(|error| Finished {
-            outcome: Outcome::Failed(error.to_string()),
-            elapsed: began.elapsed(),
-            rss_kib: 0,
-            judged: Vec::new(),
-            evidence: None,
+        self.attempt(case, began, passage).unwrap_or_else(|error| {
+            let outcome = Outcome::Failed(error.to_string());
+            Finished::bare(outcome, Place::Host, began.elapsed())
         })
     }
 
@@ -112,6 +109,7 @@ impl Launcher {
         let mut finished = Finished {
             rss_kib: report.as_ref().map_or(0, |report| report.rss_kib),
             outcome,
+            place: Place::Host,
             elapsed,
             judged: report.as_ref().map(|report| report.judged.clone()).unwrap_or_default(),
             evidence: None,

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::case::Case;
-use super::launch::Launcher;
+use super::kernels::{Allowed, Choice, Seat};
 use super::needs::Unmet;
 use super::places::Places;
+use super::pool::Means;
 use super::registry::{Problems, Registry};
+use super::waiting::Waiting;
 use super::{jobs, pool, roles};
 use crate::report::libtest::completion;
 
@@ -35,30 +37,41 @@ pub fn test_main(gather: impl Fn() -> Result<Registry, Problems>) -> ExitCode {
     }
     arguments.test_threads = Some(threads);
 
+    let allowed = match Allowed::asked() {
+        Ok(allowed) => allowed,
+        Err(error) => return wrong_use(&error),
+    };
+    let choice = Choice::among(allowed);
+
     let chosen: Vec<_> = registry.cases().iter().filter(|case| chosen(&arguments, case)).collect();
+    let mut waiting = Waiting::default();
     let trials = if arguments.list {
         let trial = |case: &Case| Trial::test(case.name.clone(), || Ok(()));
-        chosen.iter().map(|case| trial(case).with_ignored_flag(ignored(case))).collect()
+        chosen.iter().map(|case| trial(case).with_ignored_flag(ignored(&choice, case))).collect()
     } else if chosen.is_empty() {
         // `cargo test some_other_test` runs this target too: nothing to do is no obstacle.
         Vec::new()
     } else {
-        let launcher = match Launcher::new(Places::find(), false) {
-            Ok(launcher) => Arc::new(launcher),
+        let means = match Means::new(&registry, choice, Places::find(), false) {
+            Ok(means) => Arc::new(means),
             Err(unmet) => {
                 eprintln!("lastack: this machine can run no case: {unmet}");
                 return ExitCode::from(3);
             }
         };
         jobs::make_room(threads);
-        trials(&chosen, &launcher)
+        let trials = trials(&chosen, &arguments, &means, &mut waiting);
+        waiting.start(&means, threads);
+        trials
     };
     // What is filtered out is counted by libtest-mimic, so it must see it; nobody needs to ask
     // the machine about it.
     let others = registry.cases().iter().filter(|case| !self::chosen(&arguments, case));
     let others = others.map(|case| Trial::test(case.name.clone(), || Ok(())));
     let trials = trials.into_iter().chain(others).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    waiting.sum_up();
+    conclusion.exit_code()
 }
 
 fn wrong_use(problem: &dyn std::fmt::Display) -> ExitCode {
@@ -73,33 +86,51 @@ fn chosen(arguments: &Arguments, case: &Case) -> bool {
 }
 
 /// Denied skips run, to fail with their reason.
-fn ignored(case: &Case) -> bool {
-    case.obstacle().is_some_and(|unmet| !jobs::skip_denied(&unmet))
+fn ignored(choice: &Choice, case: &Case) -> bool {
+    choice.seat(case).is_err_and(|unmet| !jobs::skip_denied(&unmet))
 }
 
-fn trials(chosen: &[&Case], launcher: &Arc<Launcher>) -> Vec<Trial> {
+/// One trial a case. Those on virtual kernels come last: they wait for guests that run many at
+/// once, on threads that the others need to run at all.
+fn trials(
+    chosen: &[&Case],
+    arguments: &Arguments,
+    means: &Arc<Means>,
+    waiting: &mut Waiting,
+) -> Vec<Trial> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let trials = pool::in_order(chosen)
-        .into_iter()
-        .map(|case| match case.obstacle() {
-            None => runnable(case.clone(), launcher.clone()),
-            Some(unmet) => {
+    let (mut trials, mut last) = (Vec::new(), Vec::new());
+    for case in pool::in_order(chosen) {
+        match means.seat(case) {
+            Ok(Seat::Host) => trials.push(runnable(case.clone(), means.clone())),
+            Ok(Seat::Virtual(kernel)) => {
+                let trial = waiting.trial(case);
+                // Only what is really run: a guest does not know that nobody will ask.
+                if !arguments.is_filtered_out(&trial) {
+                    waiting.seat(case, kernel);
+                }
+                last.push(trial);
+            }
+            Err(unmet) => {
                 if !jobs::skip_denied(&unmet) {
                     *reasons.entry(unmet.to_string()).or_default() += 1;
                 }
-                unrunnable(case, &unmet)
+                trials.push(unrunnable(case, &unmet));
             }
-        })
-        .collect();
+        }
+    }
     for (reason, count) in reasons {
         let cases = if count == 1 { "case is" } else { "cases are" };
         eprintln!("lastack: {count} {cases} ignored: {reason}");
     }
+    trials.append(&mut last);
     trials
 }
 
-fn runnable(case: Case, launcher: Arc<Launcher>) -> Trial {
-    Trial::ignorable_test(case.name.clone(), move || completion(&case, &launcher.run(&case, || ())))
+fn runnable(case: Case, means: Arc<Means>) -> Trial {
+    Trial::ignorable_test(case.name.clone(), move || {
+        completion(&case, &means.on_host(&case, || ()))
+    })
 }
 
 /// A case that cannot run here. It does run when asked for by `--ignored` or where skips are

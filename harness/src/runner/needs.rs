@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys::probe::{self, Answer, Trial};
 
 /// Something that not every machine has. A case without it is ignored, never passed.
@@ -30,14 +32,14 @@ pub enum Need {
     Sysctl(&'static str),
     /// This kernel version or a newer one.
     Kernel(u32, u32),
-    /// A kernel older than this version.
+    /// A kernel older than this version: the other side of [`Need::Kernel`].
     Before(u32, u32),
     /// A clock that jumps over idle time: the case waits longer than anybody would.
     VirtualTime,
 }
 
 /// A need that this machine does not meet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unmet {
     /// What is not met, by the name `lastack doctor` gives it.
     pub need: String,
@@ -70,15 +72,28 @@ impl Need {
             Self::Guest => probe::trial(Trial::Guest),
             Self::Program(name) => program(name),
             Self::Sysctl(name) => probe::sysctl(name),
-            Self::Kernel(major, minor) => kernel(major, minor),
-            Self::Before(major, minor) => match kernel(major, minor) {
-                Ok(()) => Err(format!("this is kernel {}", probe::kernel_version().1)),
-                Err(_) => Ok(()),
-            },
+            Self::Kernel(..) | Self::Before(..) => {
+                let (version, release) = probe::kernel_version();
+                self.of_version(version, &release)
+            }
             Self::VirtualTime => probe::virtual_time(),
         };
-        let need = self.to_string();
-        answer.map_err(|reason| Unmet { need, reason, remedy: self.remedy() })
+        answer.map_err(|reason| self.unmet(reason))
+    }
+
+    /// Whether a kernel of this version meets the need, as far as it asks for a version.
+    pub(super) fn of_version(self, version: (u32, u32), release: &str) -> Answer {
+        let met = match self {
+            Self::Kernel(major, minor) => version >= (major, minor),
+            Self::Before(major, minor) => version < (major, minor),
+            _ => true,
+        };
+        if met { Ok(()) } else { Err(format!("this is kernel {release}")) }
+    }
+
+    /// This need, not met for this reason.
+    pub(super) fn unmet(self, reason: String) -> Unmet {
+        Unmet { need: self.to_string(), reason, remedy: self.remedy() }
     }
 
     fn remedy(self) -> String {
@@ -107,18 +122,13 @@ impl Need {
             Self::Sysctl(_) => "run a kernel that has it".to_owned(),
             Self::Kernel(major, minor) => format!("run kernel {major}.{minor} or newer"),
             Self::Before(major, minor) => format!("run a kernel before {major}.{minor}"),
-            Self::VirtualTime => "run it on a virtual kernel (scripts/setup)".to_owned(),
+            Self::VirtualTime => "run it on a virtual kernel (--kernel virtual)".to_owned(),
         }
     }
 }
 
 fn program(name: &str) -> Answer {
     probe::program(name).map(drop).ok_or_else(|| format!("there is no program {name}"))
-}
-
-fn kernel(major: u32, minor: u32) -> Answer {
-    let (version, release) = probe::kernel_version();
-    if version >= (major, minor) { Ok(()) } else { Err(format!("this is kernel {release}")) }
 }
 
 impl fmt::Display for Need {
@@ -186,6 +196,17 @@ mod tests {
         let unmet = Need::Kernel(4000, 0).check().unwrap_err();
         assert!(unmet.reason.starts_with("this is kernel "), "{unmet}");
         assert_eq!(unmet.remedy, "run kernel 4000.0 or newer");
+    }
+
+    #[test]
+    fn one_of_the_two_sides_of_a_version_is_met() {
+        for version in [(6, 1), (6, 4), (6, 5), (7, 0)] {
+            let [since, before] = [Need::Kernel(6, 5), Need::Before(6, 5)]
+                .map(|need| need.of_version(version, "x").is_ok());
+            assert_ne!(since, before, "{version:?}");
+        }
+        let unmet = Need::Before(3, 10).check().unwrap_err();
+        assert_eq!(unmet.remedy, "run a kernel before 3.10");
     }
 
     #[test]

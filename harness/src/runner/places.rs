@@ -69,6 +69,45 @@ impl Places {
         Ok(directory)
     }
 
+    /// Where images of guests are kept for the next run.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.target.join("lastack-guests")
+    }
+
+    /// Waits until a guest may run: each wants a core for itself, and where every case has a
+    /// runner of its own (nextest) many would want one at once. Held until dropped. None if there
+    /// is no room for the files that are locked; then nobody waits.
+    #[must_use]
+    pub fn seat(&self) -> Option<Gate> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let images = self.images();
+        std::fs::create_dir_all(&images).ok()?;
+        let open = |seat: usize| {
+            let file = images.join(format!("seat-{seat}"));
+            let fresh = !file.exists();
+            let opened = File::options().create(true).append(true).open(&file);
+            if fresh {
+                self.hand_over(&file);
+            }
+            opened
+        };
+        for seat in 0..cores {
+            if let Ok(lock) = Flock::lock(open(seat).ok()?, FlockArg::LockExclusiveNonblock) {
+                return Some(Gate { _lock: lock });
+            }
+        }
+        // Whoever comes too late waits for one of them, each for another.
+        let mut file = open(std::process::id() as usize % cores).ok()?;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusive) {
+                Ok(lock) => return Some(Gate { _lock: lock }),
+                Err((back, nix::Error::EINTR)) => file = back,
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// Gives what root made to whoever owns the build, so that `sudo cargo test` leaves nothing
     /// in `target/` that its owner cannot delete.
     pub fn hand_over(&self, path: &Path) {

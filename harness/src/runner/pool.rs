@@ -1,14 +1,21 @@
 //! Many cases side by side, told as they come in. (`cargo test` runs them through
 //! [`super::libtest`] instead.)
 
-use std::sync::Mutex;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::batch::News;
 use super::case::Case;
-use super::events::{Event, Finished, Outcome, Reporter};
+use super::events::{Event, Finished, Outcome, Place, Reporter};
+use super::guests::Guests;
+use super::jobs;
+use super::kernels::{Choice, Seat};
 use super::launch::Launcher;
-use super::{jobs, needs};
+use super::needs::Unmet;
+use super::places::Places;
+use super::registry::Registry;
+use crate::virt::Kernel;
 
 /// Between two chances to redraw.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,45 +42,103 @@ pub fn in_order<'r>(cases: &[&'r Case]) -> Vec<&'r Case> {
     ordered
 }
 
-/// Runs the cases, so many side by side, and tells every reporter.
+/// What cases are run with: this machine's own kernel, and virtual ones.
+#[derive(Debug)]
+pub struct Means {
+    choice: Choice,
+    /// For this machine's kernel, where it is allowed and can run anything.
+    host: Option<Launcher>,
+    guests: Guests,
+}
+
+impl Means {
+    /// The kernels of this choice, for cases of this registry; evidence is kept in `places` of
+    /// cases that do not pass, or with `keep` of all.
+    ///
+    /// # Errors
+    /// None of the kernels can be had: why, and what to do.
+    pub fn new(
+        registry: &Registry,
+        choice: Choice,
+        places: Places,
+        keep: bool,
+    ) -> Result<Self, Unmet> {
+        choice.possible()?;
+        let host = match choice.host() {
+            true => Some(Launcher::new(places.clone(), keep)?),
+            false => None,
+        };
+        Ok(Self { choice, host, guests: Guests::new(registry, places, keep) })
+    }
+
+    /// The first kernel that can run this case, as far as is known before a guest is up.
+    ///
+    /// # Errors
+    /// None can: why, and what to do.
+    pub fn seat(&self, case: &Case) -> Result<Seat, Unmet> {
+        self.choice.seat(case)
+    }
+
+    /// Runs one case on this machine's kernel, on the calling thread, and says when it begins.
+    ///
+    /// # Panics
+    /// No seat of this choice is on this machine's kernel.
+    pub fn on_host(&self, case: &Case, started: impl FnOnce()) -> Finished {
+        self.host.as_ref().expect("a seat on the host").run(case, started)
+    }
+
+    /// Runs cases on their virtual kernels, at most `jobs` at a time on each, and tells what
+    /// becomes of each. Comes back when all have come to their ends.
+    pub fn on_virtual<'c>(
+        &self,
+        seated: &[(Arc<Kernel>, Vec<&'c Case>)],
+        jobs: usize,
+        tell: &(dyn Fn(&'c Case, News) + Sync),
+    ) {
+        std::thread::scope(|scope| {
+            for (kernel, cases) in seated {
+                scope.spawn(move || self.guests.run(kernel, cases, jobs, tell));
+            }
+        });
+    }
+}
+
+/// Runs the cases, each on its kernel, so many side by side, and tells every reporter.
 pub fn run(
     cases: &[&Case],
-    launcher: &Launcher,
+    means: &Means,
     jobs: usize,
     reporters: &mut [&mut dyn Reporter],
 ) -> Summary {
     let began = Instant::now();
     let mut telling = Telling { reporters, summary: Summary::default() };
     telling.tell(&Event::RunStarted { cases: cases.len(), jobs });
-    let mut runnable = Vec::new();
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
     for case in in_order(cases) {
-        match case.obstacle() {
-            Some(unmet) => telling.obstacle(case, &unmet),
-            None => runnable.push(case),
+        match means.seat(case) {
+            Err(unmet) => telling.obstacle(case, &unmet),
+            Ok(Seat::Host) => here.push(case),
+            Ok(Seat::Virtual(kernel)) => add(&mut elsewhere, kernel, case),
         }
     }
     jobs::make_room(jobs);
-    let queue = Mutex::new(runnable.iter().copied());
-    let (news, incoming) = channel::<(&Case, Option<Finished>)>();
+    let (news, incoming) = channel::<(&Case, News)>();
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(runnable.len()) {
-            let (news, queue) = (news.clone(), &queue);
-            // The receiver lives until the last sender is gone.
-            let tell = move |case, finished| news.send((case, finished)).expect("it listens");
-            scope.spawn(move || {
-                loop {
-                    let next = queue.lock().expect("taking the next cannot panic").next();
-                    let Some(case) = next else { return };
-                    let finished = launcher.run(case, || tell(case, None));
-                    tell(case, Some(finished));
-                }
-            });
-        }
+        let (tell, tell_too) = (teller(&news), teller(&news));
         drop(news);
+        // Each thread holds its teller, and lets go of it in the end, though it has no case.
+        scope.spawn(move || {
+            side_by_side(&here, jobs, |_, case| {
+                let finished = means.on_host(case, || tell(case, News::Started));
+                tell(case, News::Finished(finished));
+            });
+        });
+        scope.spawn(move || means.on_virtual(&elsewhere, jobs, &tell_too));
         loop {
             match incoming.recv_timeout(TICK) {
-                Ok((case, None)) => telling.tell(&Event::CaseStarted { case }),
-                Ok((case, Some(finished))) => telling.finished(case, &finished),
+                Ok((case, News::Started)) => telling.tell(&Event::CaseStarted { case }),
+                Ok((case, News::Finished(finished))) => telling.finished(case, &finished),
+                Ok((case, News::Ignored(unmet))) => telling.obstacle(case, &unmet),
                 Err(RecvTimeoutError::Timeout) => telling.tell(&Event::Tick),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -81,6 +146,40 @@ pub fn run(
     });
     telling.tell(&Event::RunFinished { elapsed: began.elapsed() });
     telling.summary
+}
+
+fn teller<'c>(news: &Sender<(&'c Case, News)>) -> impl Fn(&'c Case, News) + Sync + use<'c> {
+    let news = news.clone();
+    // The receiver lives until the last sender is gone.
+    move |case, what| news.send((case, what)).expect("it listens")
+}
+
+/// Puts a case beside the others on its kernel.
+pub(super) fn add<C>(seated: &mut Vec<(Arc<Kernel>, Vec<C>)>, kernel: Arc<Kernel>, case: C) {
+    match seated.iter_mut().find(|(known, _)| *known == kernel) {
+        Some((_, cases)) => cases.push(case),
+        None => seated.push((kernel, vec![case])),
+    }
+}
+
+/// Does something with each case, in this order, so many at a time; comes back when all is done.
+pub(super) fn side_by_side<'c>(
+    cases: &[&'c Case],
+    jobs: usize,
+    work: impl Fn(usize, &'c Case) + Sync,
+) {
+    let queue = Mutex::new(cases.iter().enumerate());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(cases.len()) {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().expect("taking the next cannot panic").next();
+                    let Some((index, case)) = next else { return };
+                    work(index, case);
+                }
+            });
+        }
+    });
 }
 
 struct Telling<'t, 'r> {
@@ -106,15 +205,14 @@ impl Telling<'_, '_> {
         self.tell(&Event::CaseFinished { case, finished });
     }
 
-    fn obstacle(&mut self, case: &Case, unmet: &needs::Unmet) {
+    fn obstacle(&mut self, case: &Case, unmet: &Unmet) {
         if jobs::skip_denied(unmet) {
             let message = format!("cannot run here, and skips are denied: {unmet}");
             let outcome = Outcome::Failed(message);
-            let (elapsed, judged, evidence) = (Duration::ZERO, Vec::new(), None);
-            self.finished(case, &Finished { outcome, elapsed, rss_kib: 0, judged, evidence });
+            self.finished(case, &Finished::bare(outcome, Place::Host, Duration::ZERO));
         } else {
             self.summary.ignored += 1;
-            self.tell(&Event::CaseIgnored { case, reason: &unmet.to_string() });
+            self.tell(&Event::CaseIgnored { case, unmet });
         }
     }
 }

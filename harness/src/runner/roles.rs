@@ -3,13 +3,18 @@
 
 use std::process::ExitCode;
 
+use super::inside::inside;
 use super::registry::{Problems, Registry};
 use super::stage;
-use crate::{guest::init, lab::estate, process::agent, sys::probe};
+use crate::{guest::init, lab::estate, process::agent, sys::probe, virt};
 
 /// Plays the role that the first argument names, if it names one, and gives its exit code. The
 /// cases are gathered only for the role that needs them.
 pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<ExitCode> {
+    // A kernel gives its first process whatever arguments it does not know itself.
+    if virt::init::is_here() {
+        return Some(virt::init::main(|manifest, say| inside(gather, manifest, say)));
+    }
     let mut arguments = std::env::args().skip(1);
     let role = arguments.next()?;
     let rest: Vec<_> = arguments.collect();

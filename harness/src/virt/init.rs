@@ -22,6 +22,7 @@ use nix::{
 
 use super::port::Word;
 use crate::error::{Attempt, Result};
+use crate::sys::probe;
 
 /// Where this program is, in a guest.
 pub(super) const PROGRAM: &str = "/init";
@@ -43,10 +44,11 @@ const QUIET: [(&str, &str); 2] =
 /// Files that a process may open, as far as the runner needs them for many cases at a time.
 const FILES: u64 = 1 << 16;
 
-/// Whether this process is the first of a guest of this kind.
+/// Whether this process is the first of a guest of this kind. A container's first process, with a
+/// file of that name, is not: it would not be told so by its kernel.
 #[must_use]
 pub fn is_here() -> bool {
-    std::process::id() == 1 && Path::new(MANIFEST).exists()
+    std::process::id() == 1 && probe::virtual_time().is_ok() && Path::new(MANIFEST).exists()
 }
 
 /// Makes the guest a machine, calls `inside` with the manifest and a way to say frames, from any

@@ -53,6 +53,8 @@ const COMMAND_LINE: &[&str] = &[
     // What wakes an idle kernel: with it five idle days take minutes, without it seconds.
     "nowatchdog psi=0 cgroup_disable=memory",
     "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    // `probe::VIRTUAL`
+    "LASTACK_VIRTUAL=1",
 ];
 
 /// Where QEMU is.

@@ -1,0 +1,208 @@
+//! Guests that say and die as they are told to.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use super::*;
+use crate::runner::registry::{FamilySource, Registry};
+
+/// What each guest says, one after the other; what each was to do.
+#[derive(Default)]
+struct Scripts {
+    told: Mutex<VecDeque<Vec<Told>>>,
+    manifests: Mutex<Vec<Vec<String>>>,
+}
+
+struct Script(VecDeque<Told>);
+
+impl Scripts {
+    fn of(guests: impl IntoIterator<Item = Vec<Told>>) -> Self {
+        Self { told: Mutex::new(guests.into_iter().collect()), ..Self::default() }
+    }
+}
+
+impl Boot for Scripts {
+    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Voice>> {
+        self.manifests.lock().unwrap().push(Manifest::decode(manifest)?.cases);
+        match self.told.lock().unwrap().pop_front() {
+            Some(told) => Ok(Box::new(Script(told.into()))),
+            None => Err(Error::system("boot a guest", "there is no QEMU")),
+        }
+    }
+}
+
+impl Voice for Script {
+    fn next(&mut self) -> Result<Told> {
+        Ok(self.0.pop_front().unwrap_or(Told::Ended(Ending::PoweredOff)))
+    }
+}
+
+fn said(word: Word) -> Told {
+    Told::Frame(word.encode())
+}
+
+fn started(index: usize) -> Told {
+    said(Word::Started(index))
+}
+
+fn passed(index: usize) -> Told {
+    let elapsed = Duration::from_secs(7_925);
+    said(Word::Finished(index, Finished::bare(Outcome::Passed, Place::Host, elapsed)))
+}
+
+fn panicked() -> Told {
+    let console = "[ 1.0] Kernel panic - not syncing: sysrq triggered crash\n".to_owned();
+    Told::Ended(Ending::Panicked { console })
+}
+
+/// Three cases: `c::a`, `c::b`, `c::c`.
+fn registry() -> Registry {
+    let cases = |family: &mut crate::runner::case::Family| {
+        for name in ["a", "b", "c"] {
+            family.case(name).covers(["GC-01"]).source("s").run(|_| async { Ok(()) });
+        }
+    };
+    Registry::build(&[FamilySource { family: "c", file: "c.rs", cases }]).unwrap()
+}
+
+/// What becomes of the three, but for their starts, in the order in which it is told.
+fn run(scripts: &Scripts) -> Vec<(String, News)> {
+    let home = tempfile::tempdir().unwrap();
+    let registry = registry();
+    let cases: Vec<_> = registry.cases().iter().collect();
+    let places = Places::under(home.path());
+    let batch = Batch { boot: scripts, release: "6.1.0", places: &places, jobs: 2, keep: false };
+    let told = RefCell::new(Vec::new());
+    batch.run(&cases, &|case, news| {
+        if news != News::Started {
+            told.borrow_mut().push((case.name.clone(), news));
+        }
+    });
+    told.into_inner()
+}
+
+/// The same in words: "pass", "ignored: why", or the message of a failure.
+fn outcomes(scripts: &Scripts) -> Vec<(String, String)> {
+    let words = |news| match news {
+        News::Finished(finished) if finished.outcome.passed() => "pass".to_owned(),
+        News::Finished(finished) => finished.outcome.message().to_owned(),
+        News::Ignored(unmet) => format!("ignored: {}", unmet.reason),
+        News::Started => unreachable!("left out"),
+    };
+    run(scripts).into_iter().map(|(name, news)| (name, words(news))).collect()
+}
+
+fn expect(scripts: &Scripts, expected: &[(&str, &str)]) {
+    let seen = outcomes(scripts);
+    let seen: Vec<_> = seen.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_case_ran_where_it_did_for_as_long_as_its_guest_says() {
+    let scripts = Scripts::of([vec![started(0), passed(0), passed(1), passed(2)]]);
+    let all = run(&scripts);
+    assert_eq!(all.len(), 3);
+    let News::Finished(finished) = &all[0].1 else { panic!("it finished") };
+    assert_eq!(finished.place, Place::Virtual { release: "6.1.0".into() });
+    assert_eq!(finished.elapsed, Duration::from_secs(7_925));
+}
+
+#[test]
+fn a_panic_fails_what_was_running_and_nothing_else() {
+    let scripts = Scripts::of([
+        vec![started(0), started(1), passed(0), panicked()],
+        vec![started(0), passed(0)],
+    ]);
+    let why = "the kernel of its guest panicked: not syncing: sysrq triggered crash";
+    expect(&scripts, &[("c::a", "pass"), ("c::b", why), ("c::c", "pass")]);
+    assert_eq!(scripts.manifests.into_inner().unwrap()[1], ["c::c"]);
+}
+
+#[test]
+fn the_last_words_of_a_guest_are_with_the_cases_it_was_running() {
+    let all = run(&Scripts::of([vec![started(0), started(1), started(2), panicked()]]));
+    for (name, news) in all {
+        let News::Finished(finished) = news else { panic!("{name} finished") };
+        assert!(finished.outcome.message().ends_with("(so did 2 more that ran beside it)"));
+        let evidence = finished.evidence.unwrap();
+        assert!(evidence.console.contains("Kernel panic"), "{name}");
+        assert!(evidence.directory.is_some(), "{:?}", evidence.trouble);
+    }
+}
+
+#[test]
+fn guests_that_die_without_coming_further_are_not_started_for_ever() {
+    let died = || Told::Ended(Ending::Died { how: "killed".into(), console: String::new() });
+    let scripts = Scripts::of([vec![passed(0), died()], vec![died()], vec![passed(0)]]);
+    let why = "its guest died: killed";
+    expect(&scripts, &[("c::a", "pass"), ("c::b", why), ("c::c", why)]);
+}
+
+#[test]
+fn a_guest_that_leaves_cases_out_fails_them() {
+    let why = "its guest powered off before it came to an end";
+    expect(&Scripts::of([vec![]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
+}
+
+#[test]
+fn a_guest_that_never_comes_up_ignores_its_cases_with_the_reason() {
+    let never = Told::Ended(Ending::NeverBooted {
+        why: "it has no module veth".into(),
+        console: "one\ntwo\n\n".into(),
+    });
+    let why = "ignored: the guest did not come up: it has no module veth (its last words: two)";
+    expect(&Scripts::of([vec![never]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
+    let why = "ignored: failed to boot a guest: there is no QEMU";
+    expect(&Scripts::of([]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
+    let why = "ignored: no namespaces";
+    let useless = said(Word::Useless("no namespaces".into()));
+    expect(&Scripts::of([vec![useless]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
+}
+
+#[test]
+fn nonsense_is_a_death_like_others() {
+    let scripts = Scripts::of([
+        vec![started(0), Told::Frame(vec![0xff; 9])],
+        vec![passed(0), passed(7)],
+        vec![passed(0)],
+    ]);
+    let seen = outcomes(&scripts);
+    assert!(seen[0].1.starts_with("failed to understand 9 bytes that a guest said"), "{seen:?}");
+    assert_eq!(seen[1], ("c::b".into(), "pass".into()));
+    assert_eq!(seen[2], ("c::c".into(), "pass".into()));
+}
+
+#[test]
+fn evidence_of_a_failure_is_brought_out() {
+    let home = tempfile::tempdir().unwrap();
+    let mut failed =
+        Finished::bare(Outcome::Failed("no FIN".into()), Place::Host, Duration::from_secs(1));
+    failed.evidence = Some(Evidence { ladder: "the ladder".into(), ..Evidence::default() });
+    let piece = |bytes: &[u8]| said(Word::Capture(0, bytes.to_vec()));
+    let scripts = Scripts::of([vec![
+        started(0),
+        piece(b"first "),
+        piece(b"second"),
+        said(Word::Finished(0, failed)),
+        passed(1),
+        passed(2),
+    ]]);
+    let registry = registry();
+    let cases: Vec<_> = registry.cases().iter().collect();
+    let places = Places::under(home.path());
+    let batch = Batch { boot: &scripts, release: "6.1.0", places: &places, jobs: 2, keep: false };
+    let kept = RefCell::new(None);
+    batch.run(&cases, &|_, news| {
+        if let News::Finished(Finished { evidence: Some(evidence), .. }) = news {
+            kept.replace(evidence.directory);
+        }
+    });
+    let directory = kept.into_inner().expect("a directory");
+    assert_eq!(std::fs::read(directory.join("wire.pcapng")).unwrap(), b"first second");
+    let log = std::fs::read_to_string(directory.join("log.txt")).unwrap();
+    for part in ["no FIN", "the ladder", "on the virtual kernel 6.1.0, for 1.000 s of its time"] {
+        assert!(log.contains(part), "{log}");
+    }
+}

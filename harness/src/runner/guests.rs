@@ -1,0 +1,111 @@
+//! Cases on a virtual kernel: dealt out to as many guests as there are cores for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::batch::{Batch, Boot, News, Voice};
+use super::case::Case;
+use super::elsewhere;
+use super::needs::Unmet;
+use super::places::Places;
+use super::registry::Registry;
+use crate::error::Result;
+use crate::sys::probe;
+use crate::virt::{Guest, Image, Kernel, Told, image};
+
+/// A guest that boots for fewer costs more than it saves.
+const WORTH_A_GUEST: usize = 16;
+
+/// A guest has one processor, on which more than these would keep each other from their labs.
+const JOBS: usize = 24;
+
+/// Runs cases on virtual kernels. Any number of threads may.
+#[derive(Debug)]
+pub struct Guests {
+    places: Places,
+    keep: bool,
+    programs: Vec<PathBuf>,
+    images: Mutex<BTreeMap<PathBuf, Result<Arc<Image>, Unmet>>>,
+}
+
+impl Guests {
+    /// For the cases of this registry. An image holds what all of them need, however few are run,
+    /// so that the next run finds it made.
+    #[must_use]
+    pub fn new(registry: &Registry, places: Places, keep: bool) -> Self {
+        let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
+        let mut programs: Vec<_> =
+            needs.filter_map(elsewhere::programs).filter_map(probe::program).collect();
+        programs.sort();
+        programs.dedup();
+        Self { places, keep, programs, images: Mutex::default() }
+    }
+
+    /// Runs them all on this kernel, at most `jobs` at a time, and tells what becomes of each.
+    /// They start in the order given, in each guest.
+    pub fn run<'c>(
+        &self,
+        kernel: &Kernel,
+        cases: &[&'c Case],
+        jobs: usize,
+        tell: &(dyn Fn(&'c Case, News) + Sync),
+    ) {
+        let image = match self.image(kernel) {
+            Ok(image) => image,
+            Err(unmet) => {
+                return cases.iter().for_each(|case| tell(case, News::Ignored(unmet.clone())));
+            }
+        };
+        let boot = Machines(&image);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let guests = cases.len().div_ceil(WORTH_A_GUEST).min(cores).min(jobs).max(1);
+        std::thread::scope(|scope| {
+            for share in deal(cases, guests) {
+                let batch = Batch {
+                    boot: &boot,
+                    release: &kernel.release,
+                    places: &self.places,
+                    jobs: jobs.div_ceil(guests).min(JOBS),
+                    keep: self.keep,
+                };
+                scope.spawn(move || batch.run(&share, &tell));
+            }
+        });
+    }
+
+    /// The image for this kernel, made when first wanted.
+    fn image(&self, kernel: &Kernel) -> Result<Arc<Image>, Unmet> {
+        let mut images = self.images.lock().expect("no builder of an image panics");
+        let build = || {
+            let built = image::build(kernel, &self.programs, &self.places.images());
+            built.map(Arc::new).map_err(|error| Unmet {
+                need: "virtual".to_owned(),
+                reason: error.to_string(),
+                remedy: "scripts/setup fetches kernels anew".to_owned(),
+            })
+        };
+        images.entry(kernel.vmlinuz().to_owned()).or_insert_with(build).clone()
+    }
+}
+
+/// As many shares as there are guests; the order stays, and with it the mix of long and short.
+fn deal<'c>(cases: &[&'c Case], guests: usize) -> Vec<Vec<&'c Case>> {
+    let share = |first| cases.iter().skip(first).step_by(guests).copied().collect();
+    (0..guests).map(share).collect()
+}
+
+/// Boots real guests.
+struct Machines<'i>(&'i Image);
+
+impl Boot for Machines<'_> {
+    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Voice>> {
+        Ok(Box::new(Guest::boot(self.0, manifest)?))
+    }
+}
+
+impl Voice for Guest {
+    fn next(&mut self) -> Result<Told> {
+        self.hear()
+    }
+}

@@ -1,0 +1,81 @@
+//! The runner's life in a guest: it runs the cases of its manifest as it would anywhere, and says
+//! what becomes of them.
+//!
+//! Nothing here looks at a clock while nothing happens. Where the clock jumps over idle time, a
+//! tick a second is a day's worth of work in a day that should take none.
+
+use std::fs::{self, File};
+use std::io::Read;
+
+use super::case::Case;
+use super::evidence::CAPTURE;
+use super::launch::Launcher;
+use super::places::Places;
+use super::pool;
+use super::registry::{Problems, Registry};
+use super::words::{Manifest, PIECE, Word};
+use crate::error::{Attempt, Error, Result};
+
+/// Where cases leave their evidence until it is brought out.
+const HOME: &str = "/tmp/lastack";
+
+/// Does what the manifest says, and says what comes of it, from several threads.
+pub fn inside(
+    gather: impl FnOnce() -> std::result::Result<Registry, Problems>,
+    manifest: &[u8],
+    say: &(dyn Fn(&[u8]) + Sync),
+) {
+    let say = |word: &Word| say(&word.encode());
+    if let Err(error) = run(gather, manifest, &say) {
+        say(&Word::Useless(error.to_string()));
+    }
+}
+
+fn run(
+    gather: impl FnOnce() -> std::result::Result<Registry, Problems>,
+    manifest: &[u8],
+    say: &(dyn Fn(&Word) + Sync),
+) -> Result {
+    let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
+    let registry = gather().attempt(|| "know the cases".to_owned())?;
+    let find = |name: &String| {
+        registry.find(name).ok_or_else(|| Error::Usage(format!("there is no case {name} in here")))
+    };
+    let cases = cases.iter().map(find).collect::<Result<Vec<_>>>()?;
+    fs::create_dir_all(HOME).attempt(|| format!("make {HOME}"))?;
+    let launcher = Launcher::new(Places::under(HOME), keep)
+        .attempt(|| "run cases on this kernel".to_owned())?;
+    pool::side_by_side(&cases, jobs, |index, case| one(&launcher, index, case, say));
+    Ok(())
+}
+
+fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&Word) + Sync)) {
+    if let Some(unmet) = case.obstacle() {
+        return say(&Word::Ignored(index, unmet));
+    }
+    let mut finished = launcher.run(case, || say(&Word::Started(index)));
+    if let Some(evidence) = &mut finished.evidence
+        && let Some(directory) = evidence.directory.take()
+    {
+        let told = File::open(directory.join(CAPTURE))
+            .and_then(|capture| pieces(capture, |piece| say(&Word::Capture(index, piece))));
+        if let Err(error) = told {
+            evidence
+                .trouble
+                .get_or_insert_with(|| format!("failed to bring out a capture: {error}"));
+        }
+        // All of a guest's files are in its memory.
+        let _ = fs::remove_dir_all(directory);
+    }
+    say(&Word::Finished(index, finished));
+}
+
+fn pieces(mut file: File, mut take: impl FnMut(Vec<u8>)) -> std::io::Result<()> {
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        if (&mut file).take(PIECE as u64).read_to_end(&mut piece)? == 0 {
+            return Ok(());
+        }
+        take(piece);
+    }
+}

@@ -1,0 +1,104 @@
+//! What the runner and the one in a guest say to each other: a manifest when the guest starts,
+//! and words about its cases from then on. The guest is never told more: what it does depends on
+//! nothing that happens outside.
+
+use serde::{Deserialize, Serialize};
+
+use super::events::Finished;
+use super::needs::Unmet;
+use crate::error::{Attempt, Result};
+
+/// What a guest is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The cases it is to run, by name, in the order in which they start.
+    pub cases: Vec<String>,
+    /// How many run side by side.
+    pub jobs: usize,
+    /// Whether cases that pass leave evidence, too.
+    pub keep: bool,
+}
+
+/// What is said in a guest. A case goes by its place in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Word {
+    /// No case can run: why.
+    Useless(String),
+    /// A case begins.
+    Started(usize),
+    /// A case cannot run on this kernel.
+    Ignored(usize, Unmet),
+    /// More of the capture of a case that is about to be told of.
+    Capture(usize, Vec<u8>),
+    /// A case has come to its end.
+    Finished(usize, Finished),
+}
+
+/// How much of a capture one word carries.
+pub(super) const PIECE: usize = 256 * 1024;
+
+impl Manifest {
+    pub(super) fn encode(&self) -> Result<Vec<u8>> {
+        postcard::to_stdvec(self).attempt(|| "write down what a guest is to do".to_owned())
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        postcard::from_bytes(bytes).attempt(|| "read what this guest is to do".to_owned())
+    }
+}
+
+impl Word {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a word is plain data")
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let what = || format!("understand {} bytes that a guest said", bytes.len());
+        postcard::from_bytes(bytes).attempt(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::runner::events::{Evidence, Outcome, Place};
+
+    fn finished() -> Finished {
+        let elapsed = std::time::Duration::from_secs(7_925);
+        let mut finished = Finished::bare(Outcome::Failed("no".into()), Place::Host, elapsed);
+        finished.evidence = Some(Evidence { ladder: "│".into(), ..Evidence::default() });
+        finished
+    }
+
+    #[test]
+    fn words_survive_the_trip() {
+        let unmet = Unmet { need: "a".into(), reason: "b".into(), remedy: "c".into() };
+        for word in [
+            Word::Useless("why".into()),
+            Word::Started(0),
+            Word::Ignored(700, unmet),
+            Word::Capture(3, vec![0; PIECE]),
+            Word::Finished(4, finished()),
+        ] {
+            assert_eq!(Word::decode(&word.encode()).unwrap(), word);
+        }
+        let manifest = Manifest { cases: vec!["a::b".into()], jobs: 8, keep: true };
+        assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
+    }
+
+    proptest! {
+        #[test]
+        fn nonsense_is_refused_without_a_panic(bytes: Vec<u8>) {
+            let _ = Word::decode(&bytes);
+            let _ = Manifest::decode(&bytes);
+        }
+
+        #[test]
+        fn a_torn_word_is_refused(at: prop::sample::Index) {
+            let bytes = Word::Finished(1, finished()).encode();
+            prop_assert!(Word::decode(&bytes[..at.index(bytes.len())]).is_err());
+        }
+    }
+}
