@@ -15,6 +15,7 @@ use crate::runner::roles;
 
 mod doctor;
 mod list;
+mod matrix;
 mod new;
 mod run;
 mod show;
@@ -47,6 +48,8 @@ enum Command {
         #[command(flatten)]
         kernel: KernelArgument,
     },
+    /// Run cases on several kernels, and say where these differ
+    Matrix(MatrixArguments),
     /// Say what this machine can run, what is missing, and how to get it
     Doctor {
         /// As JSON, one object a question
@@ -95,6 +98,26 @@ impl KernelArgument {
 }
 
 #[derive(Debug, clap::Args)]
+struct MatrixArguments {
+    /// Part of a test name, a family, or a catalogue id such as GC-02
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Filters mean a whole name, family or id
+    #[arg(long)]
+    exact: bool,
+    /// On this kernel, in the words of `run`; may be said several times. Without it on this
+    /// machine's and on every virtual one
+    #[arg(long = "kernel", value_name = "KERNEL")]
+    kernels: Vec<Allowed>,
+    /// How many cases run side by side (64 a core if not said)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// As JSON: every case on every kernel, and whether these differ
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct NewArguments {
     /// The family: a folder of the case crate
     #[arg(value_name = "FAMILY")]
@@ -127,6 +150,7 @@ pub fn program(gather: impl Fn() -> Result<Registry, Problems>, home: &Path) -> 
         Command::Run(arguments) => run::run(&registry, arguments),
         Command::List { json, kernel } => list::list(&registry, json, kernel),
         Command::Show { filters, kernel } => show::show(&registry, &filters, kernel),
+        Command::Matrix(arguments) => matrix::matrix(&registry, &arguments),
         Command::Doctor { json } => doctor::doctor(&registry, json),
         Command::New(arguments) => new::new(&registry, &arguments, home),
     };
