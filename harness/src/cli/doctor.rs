@@ -2,30 +2,46 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::{Exit, json, print};
 use crate::error::Result;
+use crate::runner::elsewhere;
+use crate::runner::kernels::{Allowed, Choice};
 use crate::runner::needs::{self, Need, Unmet};
 use crate::runner::registry::Registry;
 use crate::sys::probe;
 use crate::sys::spawn::Owner;
+use crate::virt::Kernel;
 
 #[derive(Serialize)]
 struct Finding {
     need: String,
+    /// By this machine's kernel, or by a virtual one.
     met: bool,
-    /// How it is met, or why it is not.
+    /// How or where it is met, or why it is not.
     detail: Option<String>,
     remedy: Option<String>,
     /// How many cases cannot run without it.
     cases: usize,
 }
 
+/// A virtual kernel, and how many of all cases might run on it.
+#[derive(Serialize)]
+struct Found {
+    release: String,
+    file: PathBuf,
+    runnable: usize,
+}
+
 #[derive(Serialize)]
 struct Examination {
     kernel: String,
+    kernels: Vec<Found>,
+    /// Why there is no virtual kernel, and what to do.
+    no_kernels: Option<String>,
     runnable: usize,
     ignored: usize,
     findings: Vec<Finding>,
@@ -43,23 +59,27 @@ impl Finding {
 }
 
 pub(super) fn doctor(registry: &Registry, as_json: bool) -> Result<Exit> {
-    let machine = needs::machine();
-    let examination = examine(registry, &machine);
+    let choice = Choice::among(Allowed::Any);
+    let examination = examine(registry, &choice);
     if as_json {
         json(&examination)
     } else {
         print(&in_words(&examination))
     }
-    Ok(if machine.is_ok() { Exit::AllWell } else { Exit::NothingCanRun })
+    Ok(if choice.possible().is_ok() { Exit::AllWell } else { Exit::NothingCanRun })
 }
 
-fn examine(registry: &Registry, machine: &std::result::Result<(), Unmet>) -> Examination {
+fn examine(registry: &Registry, choice: &Choice) -> Examination {
     let cases = registry.cases();
     let owner = match probe::namespaces() {
         Ok(Owner::Root) => "as the machine's root",
         _ => "in a user namespace",
     };
-    let answer = machine.clone().map(|()| Some(owner.to_owned()));
+    let answer = needs::machine().map(|()| Some(owner.to_owned()));
+    let (kernels, no_kernels) = match Kernel::find(None) {
+        Ok(_) => (Kernel::all(), None),
+        Err(lack) => (Vec::new(), Some(lack.to_string())),
+    };
     let mut findings = vec![Finding::new("namespaces".to_owned(), answer, cases.len())];
     // What cases ask for, and what is worth knowing even before one does.
     let usual = [
@@ -75,23 +95,42 @@ fn examine(registry: &Registry, machine: &std::result::Result<(), Unmet>) -> Exa
         usual.into_iter().chain(cases.iter().flat_map(|case| case.needs.clone())).collect();
     for need in asked {
         let wanting = cases.iter().filter(|case| case.needs.contains(&need)).count();
-        findings.push(Finding::new(need.to_string(), need.check().map(|()| None), wanting));
+        findings.push(Finding::new(need.to_string(), met(need, &kernels), wanting));
     }
-    let ignored = match machine {
-        Ok(()) => cases.iter().filter(|case| case.obstacle().is_some()).count(),
-        Err(_) => cases.len(),
+    let ignored = cases.iter().filter(|case| choice.seat(case).is_err()).count();
+    let found = |kernel: Kernel| {
+        let might = cases.iter().filter(|case| case.obstacle_on(Some(&kernel)).is_none()).count();
+        let file = kernel.vmlinuz().to_owned();
+        Found { release: kernel.release, file, runnable: might }
     };
     Examination {
         kernel: probe::kernel_version().1,
+        kernels: kernels.into_iter().map(found).collect(),
+        no_kernels,
         runnable: cases.len() - ignored,
         ignored,
         findings,
     }
 }
 
+/// By this machine's kernel, or else by the first virtual one that meets it: which.
+fn met(need: Need, kernels: &[Kernel]) -> std::result::Result<Option<String>, Unmet> {
+    need.check().map(|()| None).or_else(|unmet| {
+        let other = kernels.iter().find(|kernel| elsewhere::check(need, Some(kernel)).is_ok());
+        other.map(|kernel| Some(format!("on virtual {}", kernel.release))).ok_or(unmet)
+    })
+}
+
 fn in_words(examination: &Examination) -> String {
-    let Examination { kernel, runnable, ignored, findings } = examination;
-    let mut text = format!("kernel {kernel}: {runnable} cases can run, {ignored} cannot\n\n");
+    let Examination { kernel, kernels, no_kernels, runnable, ignored, findings } = examination;
+    let mut text = format!("kernel {kernel}: {runnable} cases can run, {ignored} cannot\n");
+    for Found { release, file, runnable } in kernels {
+        let _ = writeln!(text, "virtual kernel {release}, for {runnable}: {}", file.display());
+    }
+    if let Some(why) = no_kernels {
+        let _ = writeln!(text, "no virtual kernel: {why}");
+    }
+    text.push('\n');
     let width = findings.iter().map(|finding| finding.need.len()).max().unwrap_or(0);
     for Finding { need, met, detail, remedy, cases } in findings {
         let word = if *met { "yes" } else { "NO" };
