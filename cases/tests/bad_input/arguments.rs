@@ -42,6 +42,10 @@ pub fn unknown_words() -> Checked {
     refuses(&["run", "--jobs", "many"], "invalid value 'many'")?;
     refuses(&["run", "--jobs", "-1"], "'-1'")?;
     refuses(&["list", "graceful_close"], "unexpected argument")?;
+    refuses(&["run", "GC-02", "--kernel", "6.12"], "\"6.12\" is no kernel")?;
+    refuses(&["show", "GC-02::ipv4", "--kernel", "virtual="], "virtual=WHICH")?;
+    refuses(&["matrix", "--kernel", "hots"], "it should be host, virtual, or")?;
+    refuses(&["matrix", "no_such_thing_at_all"], "no_such_thing_at_all")?;
     refuses(&["doctor", "--xml"], "unexpected argument")?;
     refuses(&["new", "graceful_close"], "NAME")?;
     // A role played by hand, without the runner's descriptors.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use lastack::runner::kernels::VARIABLE;
 use lastack::runner::places::Places;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -38,6 +39,7 @@ pub fn live(name: &str) -> Checked {
 }
 
 /// Every way to run cases says that none can run, why, and what to do; the others still work.
+/// `program` is kept to this machine's kernel: a virtual one needs nothing that is missing here.
 fn nothing_can_run(mut program: impl FnMut(&[&str]) -> Checked<Seen>, why: &[&str]) -> Checked {
     for arguments in [&["run"][..], &["run", "GC-02"], &["show", "three_segments::ipv4"]] {
         let seen = program(arguments)?;
@@ -57,11 +59,17 @@ fn nothing_can_run(mut program: impl FnMut(&[&str]) -> Checked<Seen>, why: &[&st
     Ok(())
 }
 
+/// The program, on this machine's kernel or none.
+fn on_host(arguments: &[&str]) -> Checked<Seen> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastack"));
+    run(plain(&mut command).env(VARIABLE, "host").args(arguments))
+}
+
 fn user_namespaces_refused() -> Checked {
     limit("user", 0)?;
     let remedy = "sudo sysctl -w user.max_user_namespaces=10000";
-    nothing_can_run(program, &["a limit of user.max_*_namespaces is reached", remedy])?;
-    let target = run(&mut life("target", &[]))?;
+    nothing_can_run(on_host, &["a limit of user.max_*_namespaces is reached", remedy])?;
+    let target = run(life("target", &[]).env(VARIABLE, "host"))?;
     target.ends(3)?.complains("this machine can run no case")?.complains(remedy)?;
     run(&mut life("target", &["--list"]))?.ends(0)?.says(": test")?;
     Ok(())
@@ -70,7 +78,7 @@ fn user_namespaces_refused() -> Checked {
 fn network_namespaces_used_up() -> Checked {
     limit("net", 0)?;
     let remedy = "sudo sysctl -w user.max_net_namespaces=10000";
-    nothing_can_run(program, &["a limit of user.max_*_namespaces is reached", remedy])?;
+    nothing_can_run(on_host, &["a limit of user.max_*_namespaces is reached", remedy])?;
     // A few are not enough for a large lab: its case says so and fails.
     world::empties()?;
     world::KINDS.iter().try_for_each(|kind| limit(kind, 1000))?;
@@ -86,7 +94,7 @@ fn without_net_admin(arguments: &[&str]) -> Checked<Seen> {
     let setpriv = lastack::sys::probe::program("setpriv").ok_or("there is no setpriv")?;
     let mut command = Command::new(setpriv);
     command.arg("--bounding-set=-net_admin").arg(env!("CARGO_BIN_EXE_lastack")).args(arguments);
-    run(plain(&mut command))
+    run(plain(&mut command).env(VARIABLE, "host"))
 }
 
 fn no_net_admin() -> Checked {

@@ -52,7 +52,7 @@ pub fn life(life: &str, arguments: &[&str]) -> Command {
 
 /// Takes our own caller's settings away.
 pub fn plain(command: &mut Command) -> &mut Command {
-    for name in ["RUST_TEST_THREADS", "LASTACK_DENY_SKIPS", "RUST_BACKTRACE"] {
+    for name in ["RUST_TEST_THREADS", "LASTACK_DENY_SKIPS", "LASTACK_KERNEL", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null())

@@ -1,0 +1,223 @@
+//! Cases on a virtual kernel: the choice of kernel, results, evidence, and guests that die.
+
+use std::fs;
+use std::process::Command;
+
+use lastack::prelude::*;
+use lastack::virt::Kernel;
+use lastack::{FamilySource, Problems, Registry};
+use libtest_mimic::Trial;
+
+use crate::common::{self, Checked, Named, Seen, or_ignored, run};
+
+/// Cases for guests. Some of them kill theirs.
+pub fn registry() -> Result<Registry, Problems> {
+    Registry::build(&[FamilySource { family: "control", file: "control/virtual.rs", cases }])
+}
+
+fn cases(family: &mut Family) {
+    let id = ["ZZ-05"];
+    family.case("passes").covers(id).source("here").run(pass);
+    family
+        .case("waits_for_hours")
+        .covers(id)
+        .source("here")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(7_925))
+        .run(waits_for_hours);
+    family.case("fails_with_a_connection").covers(id).source("here").run(fails_with_a_connection);
+    let needing: [(_, &[Need]); 3] = [
+        ("needs_an_older_kernel", &[Need::Before(6, 13)]),
+        ("needs_a_newer_kernel", &[Need::Kernel(6, 13)]),
+        (
+            "needs_what_only_a_guest_can_tell",
+            &[Need::VirtualTime, Need::Sysctl("net.ipv4.no_such_knob")],
+        ),
+    ];
+    for (name, needs) in needing {
+        let needs = needs.iter().copied();
+        family.case(name).covers(id).source("here").needs(needs).run(pass);
+    }
+    family
+        .case("panics_its_kernel")
+        .covers(id)
+        .source("here")
+        .needs([Need::VirtualTime])
+        .run(panics_its_kernel);
+}
+
+async fn pass(_: Scene) -> Result {
+    Ok(())
+}
+
+async fn waits_for_hours(_: Scene) -> Result {
+    tokio::time::sleep(Duration::from_secs(7_925)).await;
+    Ok(())
+}
+
+async fn fails_with_a_connection(scene: Scene) -> Result {
+    let pair = scene.pair().connect().await?;
+    println!("said on stdout");
+    pair.b.read(1).eof().await.map(drop)
+}
+
+async fn panics_its_kernel(_: Scene) -> Result {
+    let what = || "crash the kernel".to_owned();
+    fs::write("/proc/sysrq-trigger", "c").attempt(what)?;
+    Err(Error::system(what(), "it lives"))
+}
+
+pub fn tests() -> Vec<Trial> {
+    let anywhere: [Named; 3] = [
+        ("words_that_are_no_kernel_are_refused", wrong_words),
+        ("a_kernel_that_is_not_there_is_told_with_the_way_to_get_it", no_such_kernel),
+        ("hours_are_not_waited_for_on_the_host", not_on_the_host),
+    ];
+    let virtual_only: [Named; 6] = [
+        ("hours_pass_on_a_virtual_kernel", hours),
+        ("evidence_is_brought_out_of_a_guest", evidence),
+        ("a_kernel_panic_fails_its_case_and_no_other", panic),
+        ("what_a_guest_cannot_run_is_ignored_with_its_reason", ignored_inside),
+        ("the_test_target_says_where_cases_ran", target),
+        ("a_matrix_tells_kernels_apart", matrix),
+    ];
+    let lack = Kernel::find(None).err().map(|lack| lack.to_string());
+    let virtual_only = virtual_only
+        .into_iter()
+        .map(|(name, test)| or_ignored(format!("virtual::{name}"), lack.as_deref(), test));
+    common::trials(anywhere).into_iter().chain(virtual_only).collect()
+}
+
+fn life(life: &str, arguments: &[&str]) -> Command {
+    common::life(life, arguments)
+}
+
+fn program(arguments: &[&str]) -> Checked<Seen> {
+    run(&mut life("virtual_program", arguments))
+}
+
+fn wrong_words() -> Checked {
+    for words in ["frob", "", "virtual=", "host=6.1", "Virtual"] {
+        let kernel = format!("--kernel={words}");
+        for arguments in [&["run", &kernel][..], &["list", &kernel], &["matrix", &kernel]] {
+            let seen = program(arguments)?;
+            seen.ends(2)?.holds(seen.out.is_empty(), "nothing on stdout")?;
+        }
+    }
+    let complaint = "LASTACK_KERNEL: \"frob\" is no kernel: it should be host, virtual, or";
+    for (name, arguments) in [("virtual_program", &["run"][..]), ("virtual_test", &[])] {
+        let seen = run(life(name, arguments).env("LASTACK_KERNEL", "frob"))?;
+        seen.ends(2)?.complains(complaint)?;
+    }
+    // What is on the command line counts.
+    let heard =
+        run(life("virtual_program", &["list", "--kernel", "host"]).env("LASTACK_KERNEL", "frob"))?;
+    heard.ends(0)?;
+    Ok(())
+}
+
+fn no_such_kernel() -> Checked {
+    let nowhere = tempfile::tempdir()?;
+    let path = format!("virtual={}", nowhere.path().display());
+    for kernel in ["virtual=1.0", &path] {
+        for command in ["run", "matrix"] {
+            let seen = program(&[command, "control::passes", "--kernel", kernel])?;
+            seen.ends(3)?.complains("this machine can run no case")?;
+            seen.holds(seen.out.is_empty(), "nothing on stdout")?;
+        }
+        let target = run(life("virtual_test", &[]).env("LASTACK_KERNEL", kernel))?;
+        target.ends(3)?.complains("this machine can run no case")?;
+    }
+    // Nor is there one without the program that runs it.
+    let seen =
+        run(life("virtual_program", &["run", "--kernel", "virtual"]).env("PATH", nowhere.path()))?;
+    if lastack::sys::probe::program("qemu-system-x86_64").is_none_or(|qemu| outside_sbin(&qemu)) {
+        seen.ends(3)?.complains("qemu-system-x86_64")?.complains("scripts/setup")?;
+    }
+    Ok(())
+}
+
+/// What is in a system folder is found without PATH.
+fn outside_sbin(program: &std::path::Path) -> bool {
+    !program.parent().is_some_and(|folder| folder.ends_with("sbin"))
+}
+
+fn not_on_the_host() -> Checked {
+    let reason = "it takes 2h12m05s of real time";
+    let seen = program(&["run", "control::waits_for_hours", "--kernel", "host"])?;
+    seen.ends(3)?.says(reason)?;
+    let seen = run(life("virtual_test", &["waits_for_hours"]).env("LASTACK_KERNEL", "host"))?;
+    seen.ends(0)?.says("1 ignored")?.complains(reason)?;
+    Ok(())
+}
+
+fn hours() -> Checked {
+    // Where a case runs, if nobody says it, is this machine before any other.
+    let seen = program(&["run", "control::passes", "waits_for_hours"])?;
+    seen.ends(0)?.says("ok (virtual 2h12m05s)  control::waits_for_hours")?;
+    seen.says(" s  control::passes")?.says("1 on the virtual kernel ")?;
+    let seen = program(&["run", "control::passes", "--kernel", "virtual"])?;
+    seen.ends(0)?.says("ok (virtual 0.")?;
+    Ok(())
+}
+
+fn evidence() -> Checked {
+    let seen = program(&["run", "fails_with_a_connection", "--kernel", "virtual"])?;
+    seen.ends(1)?.says("FAILED (virtual ")?.says("on the virtual kernel ")?;
+    seen.says("── SYN seq 0")?.says("ESTAB")?.says("said on stdout")?;
+    let kept = seen.kept()?;
+    seen.holds(fs::metadata(kept.join("wire.pcapng"))?.len() > 500, "a capture")?;
+    seen.holds(fs::read_to_string(kept.join("log.txt"))?.contains("SYN seq 0"), "a log")?;
+    seen.clear()
+}
+
+fn panic() -> Checked {
+    // One at a time, the longest first: hours, the panic, and then a pass in another guest.
+    let chosen = ["waits_for_hours", "panics_its_kernel", "control::passes"];
+    let arguments = [&["run", "--kernel", "virtual", "--jobs", "1"], &chosen[..]].concat();
+    let seen = program(&arguments)?;
+    seen.ends(1)?.says("2 passed, 1 failed, 0 ignored")?;
+    seen.says("the kernel of its guest panicked: not syncing: sysrq triggered crash")?;
+    seen.says("--- the guest's console")?;
+    seen.clear()
+}
+
+fn ignored_inside() -> Checked {
+    let name = "control::needs_what_only_a_guest_can_tell";
+    let reason = "has no sysctl net.ipv4.no_such_knob";
+    program(&["run", name])?.ends(3)?.says("0 failed, 1 ignored")?.says(reason)?;
+    let target = run(&mut life("virtual_test", &["--exact", name]))?;
+    target.ends(0)?.says("1 ignored")?.says(reason)?;
+    let denied = run(life("virtual_test", &["--exact", name]).env("LASTACK_DENY_SKIPS", "1"))?;
+    denied.ends(101)?.says(reason)?;
+    Ok(())
+}
+
+fn target() -> Checked {
+    let seen = run(life("virtual_test", &["waits_for_hours"]).env("LASTACK_KERNEL", "virtual"))?;
+    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 6 filtered out")?;
+    seen.complains("lastack: 1 case ran on virtual ")?.complains("the longest for 2h12m05s")?;
+    // Whoever only asks for names waits for no guest.
+    let listed = run(life("virtual_test", &["--list"]).env("LASTACK_KERNEL", "virtual"))?;
+    listed.ends(0)?.says("control::waits_for_hours: test")?;
+    listed.holds(listed.err.is_empty(), "nothing on stderr")?;
+    Ok(())
+}
+
+fn matrix() -> Checked {
+    let twins = ["needs_an_older_kernel", "needs_a_newer_kernel", "control::passes"];
+    let arguments = |more: &[&'static str]| [&["matrix"], &twins[..], more].concat();
+    let seen = program(&arguments(&[]))?;
+    seen.ends(0)?.says("control::passes")?.says("[2] virtual ")?;
+    // Either side of a version is met here or there, unless this machine is as old as the other.
+    let ((major, minor), _) = lastack::sys::probe::kernel_version();
+    if (major, minor) >= (6, 13) {
+        seen.says("2 of 3 cases differ")?;
+    }
+    let json = program(&arguments(&["--json", "--kernel", "virtual"]))?;
+    let matrix: serde_json::Value = serde_json::from_str(&json.out)?;
+    let kernels = matrix["kernels"].as_array().map_or(0, Vec::len);
+    json.ends(0)?.holds(kernels == Kernel::all().len(), "a column for each kernel")?;
+    json.holds(matrix["cases"].as_array().is_some_and(|cases| cases.len() == 3), "three cases")?;
+    Ok(())
+}
