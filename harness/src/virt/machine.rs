@@ -5,6 +5,7 @@
 //! memory that only it and QEMU have.
 
 use std::{
+    fmt,
     fs::File,
     io::Read,
     os::{
@@ -13,23 +14,22 @@ use std::{
     },
     sync::mpsc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{console::Console, image::Image, port::Word, qemu};
+use super::{console::Console, image::Image, port::Word, qemu, watch::Watch};
 use crate::{
     error::{Attempt, Error, Result},
     sys::child::{Child, End, readable},
 };
 
-/// How long a guest may say nothing, of real time, unless [`SILENCE_VARIABLE`] says otherwise. It
-/// is busy all that time: one that waits comes at once to where it waits no more. A minute of work
-/// is more than any case has; beside other guests on a loaded machine it may take two.
-const SILENCE: Duration = Duration::from_secs(120);
+/// How long a guest may work without a word (see `watch`), unless [`SILENCE_VARIABLE`] says
+/// otherwise. A boot takes five seconds, and no case has half a minute's work.
+const SILENCE: Duration = Duration::from_secs(60);
 
-/// Says how many seconds a guest may say nothing.
+/// Says how many seconds a guest may work without a word.
 pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 
 /// Memory that a guest needs beside what its file system holds, in MiB: its kernel, and a few
@@ -70,7 +70,7 @@ pub enum Ending {
     Hung {
         /// Its last words.
         console: String,
-        /// For how long, of real time.
+        /// For how long, of processor time; or of real time, if it did not even work.
         silent_for: Duration,
     },
     /// It ended of something else: it was killed, or QEMU gave up.
@@ -87,6 +87,34 @@ pub enum Ending {
         /// Its last words.
         console: String,
     },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let console = match self {
+            Self::PoweredOff => return f.write_str("it powered off"),
+            Self::Panicked { console } => {
+                f.write_str("its kernel panicked")?;
+                console
+            }
+            Self::Hung { console, silent_for } => {
+                write!(f, "it said nothing for {} s of work and was ended", silent_for.as_secs())?;
+                console
+            }
+            Self::Died { how, console } => {
+                f.write_str(how)?;
+                console
+            }
+            Self::NeverBooted { why, console } => {
+                write!(f, "it did not come up: {why}")?;
+                console
+            }
+        };
+        match console.is_empty() {
+            true => f.write_str("; it printed nothing"),
+            false => write!(f, "; the last of its console:\n{console}"),
+        }
+    }
 }
 
 impl Guest {
@@ -211,14 +239,14 @@ impl Keeper {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         let (mut port_open, mut console_open) = (true, true);
-        let mut heard = Instant::now();
+        let mut watch = Watch::over(self.child.pid(), self.silence);
         while port_open || console_open {
             let collar = self.collar.as_fd();
             let port = if port_open { self.port.as_fd() } else { collar };
             let console = if console_open { self.console.as_fd() } else { collar };
-            let deadline = heard + self.silence;
             // An error here is as good as silence: there is nothing more to hear.
-            let ready = readable(&[port, console, collar], Some(deadline)).unwrap_or_default();
+            let ready =
+                readable(&[port, console, collar], Some(watch.next_look())).unwrap_or_default();
             let [port_ready, console_ready, let_go] = ready[..] else { return self.silenced() };
             if let_go {
                 return None;
@@ -230,7 +258,7 @@ impl Keeper {
                 }
             }
             if port_ready {
-                heard = Instant::now();
+                watch.heard();
                 match self.port.read(&mut buffer) {
                     Ok(0) | Err(_) => port_open = false,
                     Ok(length) => pending.extend_from_slice(&buffer[..length]),
@@ -239,7 +267,7 @@ impl Keeper {
                     return Some(self.ending(nonsense));
                 }
             }
-            if !port_ready && !console_ready && Instant::now() >= deadline {
+            if !port_ready && watch.too_long() {
                 return self.silenced();
             }
         }

@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
 //! guest starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
-//! what runs first in it. This room knows nothing of cases: a guest is given a manifest, which only the function
+//! what runs first in it. [`trial`] boots one that has nothing to do. This room knows nothing of cases: a guest is given a manifest, which only the function
 //! called in it reads, and says frames, which only who booted it reads.
 
 mod archive;
@@ -22,6 +22,8 @@ mod port;
 mod program;
 mod qemu;
 pub mod store;
+pub mod trial;
+mod watch;
 
 pub use image::Image;
 pub use machine::{Ending, Guest, Told};

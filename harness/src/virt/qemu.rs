@@ -18,7 +18,7 @@ const PROGRAM: &str = "qemu-system-x86_64";
 
 /// How much memory a guest has, in MiB, unless [`MEMORY_VARIABLE`] says otherwise. What it does
 /// not touch costs nothing.
-const MEMORY: u32 = 1024;
+const MEMORY: u32 = 768;
 
 /// Says how much memory guests have, in MiB.
 pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
@@ -27,7 +27,8 @@ pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
 /// port its standard output, its console and QEMU's own complaints its standard error.
 const MACHINE: &[&str] = &[
     // Interpreted, one instruction a nanosecond; an idle clock goes at once to its next timer.
-    "-accel tcg -icount shift=0,sleep=off,align=off",
+    // What it has translated may take a quarter of a gigabyte, not the whole one of the default.
+    "-accel tcg,tb-size=256 -icount shift=0,sleep=off,align=off",
     // Without the vector registers, which every switch between processes would save.
     "-machine pc -cpu max,-xsave -smp 1",
     "-seed 1 -rtc base=2025-01-01T00:00:00,clock=vm",

@@ -5,6 +5,7 @@
 //! `$LASTACK_KERNELS` names others, which come first.
 
 use std::{
+    cmp::Reverse,
     fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -76,13 +77,19 @@ impl Kernel {
         })
     }
 
-    /// Every kernel that can be used, the oldest first.
+    /// Every kernel that can be used: the oldest version first, the newest build of it first.
     #[must_use]
     pub fn all() -> Vec<Self> {
         qemu::program().map_or(Vec::new(), |_| sorted(&folders()).0)
     }
 
-    /// The kernel in this file, or the oldest in this folder.
+    /// What is there and can not be used, and why not.
+    #[must_use]
+    pub fn useless() -> Vec<Lack> {
+        sorted(&folders()).1.into_iter().map(|(_, lack)| lack).collect()
+    }
+
+    /// The kernel in this file, or the first in this folder.
     pub(super) fn at(path: &Path) -> Result<Self, Lack> {
         if !path.is_dir() {
             return Self::open(path);
@@ -167,8 +174,8 @@ fn folders() -> Vec<PathBuf> {
     named.chain([PathBuf::from(FOLDER)]).collect()
 }
 
-/// The kernels of these folders, the oldest first and each release once, and the files that are
-/// of no use with the reason.
+/// The kernels of these folders, in the order of [`Kernel::all`] and each release once, and the
+/// files that are of no use with the reason.
 fn sorted(folders: &[PathBuf]) -> (Vec<Kernel>, Vec<(String, Lack)>) {
     let (mut usable, mut broken): (Vec<Kernel>, _) = (Vec::new(), Vec::new());
     for file in folders.iter().flat_map(|folder| files(folder)) {
@@ -178,7 +185,7 @@ fn sorted(folders: &[PathBuf]) -> (Vec<Kernel>, Vec<(String, Lack)>) {
             Err(lack) => broken.push((file.display().to_string(), lack)),
         }
     }
-    usable.sort_by_key(Kernel::numbers);
+    usable.sort_by_key(|kernel| (kernel.version(), Reverse(kernel.numbers())));
     (usable, broken)
 }
 
@@ -262,8 +269,9 @@ mod tests {
             fakes::unpack(&folder.path().join(release), release, release);
         }
         let find = |asked| Kernel::find_in(&[folder.path().to_owned()], asked);
-        assert_eq!(find(None).unwrap().release, "6.1.0-9-cloud");
-        assert_eq!(find(Some("6.1")).unwrap().release, "6.1.0-9-cloud");
+        assert_eq!(find(None).unwrap().release, "6.1.0-56-cloud");
+        assert_eq!(find(Some("6.1")).unwrap().release, "6.1.0-56-cloud");
+        assert_eq!(find(Some("6.1.0-9")).unwrap().release, "6.1.0-9-cloud");
         assert_eq!(
             find(Some("6.1.0-5")).unwrap_err().reason.split(" in ").next(),
             Some("there is no kernel 6.1.0-5")

@@ -18,9 +18,10 @@ use crate::{
     guests,
 };
 
-pub const TESTS: [Named; 6] = [
+pub const TESTS: [Named; 7] = [
     ("a_guest_that_is_killed_is_told_as_that", killed_from_outside),
     ("a_guest_that_says_nothing_is_ended", hangs),
+    ("a_guest_that_stands_still_is_ended", stands_still),
     ("a_guest_dies_with_the_program_that_holds_it", dies_with_its_holder),
     ("too_little_memory_is_said_before_the_boot", needs_memory),
     ("settings_that_are_no_numbers_are_refused", refuses_words),
@@ -35,7 +36,10 @@ pub fn hold_one() -> Checked {
     loop {
         match guest.hear()? {
             Told::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
-            Told::Ended(ending) => return Ok(println!("{ending:?}")),
+            Told::Ended(ending) => {
+                println!("{ending:?}");
+                return Ok(());
+            }
         }
     }
 }
@@ -50,10 +54,23 @@ fn killed_from_outside() -> Checked {
 }
 
 fn hangs() -> Checked {
-    // Silence counts from the last word; on a loaded machine the first comes late.
+    // Three times the work of a boot.
     let mut command = life("holder", &["echo up\nspin"]);
-    let seen = run(command.env("LASTACK_VIRTUAL_SILENCE", "60"))?;
-    seen.ends(0)?.says("\nup\n")?.says("Hung")?.says("silent_for: 60s").map(drop)
+    let seen = run(command.env("LASTACK_VIRTUAL_SILENCE", "15"))?;
+    seen.ends(0)?.says("\nup\n")?.says("Hung")?.says("silent_for: 15s").map(drop)
+}
+
+fn stands_still() -> Checked {
+    let mut command = life("holder", &["echo up\nspin"]);
+    let command = command.env("LASTACK_VIRTUAL_SILENCE", "15").stdout(Stdio::piped());
+    let mut holder = command.spawn()?;
+    let mut lines = BufReader::new(holder.stdout.take().ok_or("no stdout")?).lines();
+    let pid = lines.next().ok_or("it says nothing")??;
+    lines.next().ok_or("it says no more")??;
+    kill(Pid::from_raw(pid.parse()?), Signal::SIGSTOP)?;
+    let ended = lines.next().ok_or("it says no more")??;
+    holder.wait()?;
+    if ended.starts_with("Hung") { Ok(()) } else { Err(ended.into()) }
 }
 
 fn dies_with_its_holder() -> Checked {

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use lastack::{
     runner::places::Places,
-    virt::{Ending, Guest, Image, Kernel, Told, image},
+    virt::{Ending, Guest, Image, Kernel, Told, image, trial},
 };
 
 use crate::common::{Checked, Named};
@@ -15,7 +15,8 @@ const TWO_HOURS: Duration = Duration::from_secs(7200);
 /// One tick of a kernel of 250 Hz, as all of Debian's and Ubuntu's for clouds are.
 const TICK: Duration = Duration::from_millis(4);
 
-pub const TESTS: [Named; 9] = [
+pub const TESTS: [Named; 10] = [
+    ("a_guest_with_nothing_to_do_is_a_trial_of_its_kernel", is_tried),
     ("a_guest_does_what_its_manifest_says", echoes),
     ("an_idle_clock_jumps", jumps),
     ("the_same_guest_twice_takes_the_same_time", repeats),
@@ -30,6 +31,15 @@ pub const TESTS: [Named; 9] = [
 pub fn image() -> Checked<Image> {
     let kernel = Kernel::find(None).map_err(|lack| lack.to_string())?;
     Ok(image::build(&kernel, &[], &Places::find().target().join("lastack-images"))?)
+}
+
+fn is_tried() -> Checked {
+    let cache = Places::find().target().join("lastack-images");
+    for kernel in Kernel::all() {
+        let boot = trial::boot(&kernel, &[], &cache)?;
+        same((boot.image > 1 << 20, boot.boot > boot.build), (true, true))?;
+    }
+    Ok(())
 }
 
 /// A guest that is up, as its first word proves; `manifest` follows on that.

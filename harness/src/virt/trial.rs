@@ -1,0 +1,49 @@
+//! A guest with nothing to do: whether a kernel boots here, and what that takes.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::{
+    image,
+    machine::{Ending, Guest, Told},
+    store::Kernel,
+};
+use crate::error::{Error, Result};
+
+/// What it took to boot a guest that had nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boot {
+    /// How large the image was, in bytes.
+    pub image: usize,
+    /// How long it took to build.
+    pub build: Duration,
+    /// How long it was from the start of QEMU until the guest would have begun its work.
+    pub boot: Duration,
+}
+
+/// Boots a guest of this kernel, with these programs in its image (see [`image::build`]).
+///
+/// # Errors
+/// It does not boot, or does not come to a good end: why, with the last words of its console.
+pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot> {
+    let began = Instant::now();
+    let image = image::build(kernel, programs, cache)?;
+    let build = began.elapsed();
+    let began = Instant::now();
+    let mut guest = Guest::boot(&image, &[])?;
+    let mut boot = None;
+    loop {
+        match (guest.hear()?, boot) {
+            (Told::Frame(_), _) => boot = Some(began.elapsed()),
+            (Told::Ended(Ending::PoweredOff), Some(boot)) => {
+                return Ok(Boot { image: image.size(), build, boot });
+            }
+            (Told::Ended(ending), _) => {
+                let attempt = format!("boot a guest with kernel {}", kernel.release);
+                return Err(Error::system(attempt, ending));
+            }
+        }
+    }
+}
