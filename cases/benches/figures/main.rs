@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod loops;
 mod suite;
+mod virtual_kernel;
 
 use std::{process::ExitCode, thread};
 
@@ -62,9 +63,10 @@ fn registry() -> std::result::Result<Registry, Problems> {
 /// What is measured together, by its name.
 type Section = (&'static str, fn(&mut Bench) -> Result);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("labs", Bench::labs),
     ("guests", Bench::guests),
+    ("virtual", Bench::virtual_kernels),
     ("faults", Bench::faults),
     ("dying", Bench::dying),
     ("suite", Bench::suite),
@@ -171,6 +173,10 @@ impl Bench {
             self.figures.set("uml_boot_ms", guests.median_ms);
         }
         Ok(())
+    }
+
+    fn virtual_kernels(&mut self) -> Result {
+        virtual_kernel::measure(&self.registry, &self.places, &mut self.figures)
     }
 
     /// Of each fault the slower of the two: turning it on, or off.

@@ -1,0 +1,131 @@
+//! What a virtual kernel costs before the first case can run on it, and what it saves: hours.
+
+use std::time::{Duration, Instant};
+
+use lastack::{
+    Registry, Result,
+    error::{Attempt, Error},
+    runner::{
+        case::Case,
+        events::{Event, Finished, Reporter},
+        jobs,
+        kernels::{Allowed, Choice},
+        needs::Need,
+        places::Places,
+        pool::{self, Means},
+    },
+    sys::probe,
+    virt::{Kernel, trial},
+};
+
+use crate::{
+    faults,
+    figures::Figures,
+    loops::{self, median_ms},
+};
+
+/// Boots are slow, and the same every time.
+const BOOTS: usize = 3;
+
+/// Two hours, eleven minutes and a quarter.
+const STOCK_KEEPALIVE: &str =
+    "keepalive::stock_keepalive_gives_a_silent_peer_up_after_two_hours_and_eleven_minutes::ipv4";
+
+/// All figures of virtual kernels, on a machine that has one: `registry` is this program's.
+///
+/// # Errors
+/// A guest does not boot, or a case that is measured does not pass.
+pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> Result {
+    let kernel = match Kernel::find(None) {
+        Ok(kernel) => kernel,
+        Err(lack) => {
+            figures.lacks("guest_boot_ms", format!("{}; {}", lack.reason, lack.remedy));
+            return Ok(());
+        }
+    };
+    boots(&kernel, places, figures)?;
+
+    let catalogue = Registry::build(lastack_cases::families());
+    let catalogue = catalogue.attempt(|| "gather the cases".to_owned())?;
+    let choice = || Choice::among(Allowed::Virtual(None));
+    let means = |of: &Registry, keep| {
+        let means = Means::new(of, choice(), places.clone(), keep);
+        means.attempt(|| "run cases on a virtual kernel".to_owned())
+    };
+    let here = means(&catalogue, false)?;
+    let stock = catalogue.find(STOCK_KEEPALIVE).expect("the case is in the catalogue");
+    let (wall, inside) = timed(&here, &[stock])?;
+    figures.set("virtual_speedup", inside.as_secs_f64() / wall.as_secs_f64());
+
+    let patient = catalogue.cases().iter().filter(|case| case.needs.contains(&Need::VirtualTime));
+    let patient: Vec<_> = patient.filter(|case| here.seat(case).is_ok()).collect();
+    let (wall, inside) = timed(&here, &patient)?;
+    figures.set("stock_timers", patient.len() as f64);
+    figures.set("stock_timers_s", wall.as_secs_f64());
+    figures.set("stock_timers_virtual_h", inside.as_secs_f64() / 3600.0);
+
+    // Where this machine's kernel has netem, that is the one to ask.
+    let netem = registry.find(faults::NETEM).expect("it is in this program");
+    if netem.obstacle().is_some() {
+        let finished = all(&means(registry, true)?, &[netem])?;
+        let switched: faults::Switched = loops::told(&finished[0])?;
+        figures.set("fault_netem_virtual_ms", switched.on_ms.max(switched.off_ms));
+    }
+    Ok(())
+}
+
+/// The kernel that cases get by themselves, with the programs that their rules need. The image is
+/// built once before, as it is for all but the first run after a kernel was fetched.
+fn boots(kernel: &Kernel, places: &Places, figures: &mut Figures) -> Result {
+    let programs: Vec<_> = probe::program("nft").into_iter().collect();
+    let once = || trial::boot(kernel, &programs, &places.images());
+    let image = once()?.image;
+    let boots = (0..BOOTS).map(|_| once()).collect::<Result<Vec<_>>>()?;
+    let median =
+        |of: fn(&trial::Boot) -> Duration| median_ms(&boots.iter().map(of).collect::<Vec<_>>());
+    figures.set("guest_boot_ms", median(|boot| boot.boot));
+    figures.set("image_build_ms", median(|boot| boot.build));
+    figures.set("image_mb", image as f64 / 1e6);
+    Ok(())
+}
+
+/// How long some cases took together, with all it takes to boot, and by their own clocks in sum.
+fn timed(means: &Means, cases: &[&Case]) -> Result<(Duration, Duration)> {
+    let began = Instant::now();
+    let finished = all(means, cases)?;
+    Ok((began.elapsed(), finished.iter().map(|finished| finished.elapsed).sum()))
+}
+
+/// Runs cases on their virtual kernels, all at once; each must pass.
+fn all(means: &Means, cases: &[&Case]) -> Result<Vec<Finished>> {
+    let mut runs = Runs::default();
+    pool::run(cases, means, jobs::usual(), &mut [&mut runs]);
+    if let Some(why) = runs.failed {
+        return Err(Error::system("run cases on a virtual kernel", why));
+    }
+    Ok(runs.passed)
+}
+
+#[derive(Default)]
+struct Runs {
+    passed: Vec<Finished>,
+    failed: Option<String>,
+}
+
+impl Reporter for Runs {
+    fn event(&mut self, event: &Event<'_>) -> Result {
+        match event {
+            Event::CaseFinished { finished, .. } if finished.outcome.passed() => {
+                self.passed.push((*finished).clone());
+            }
+            Event::CaseFinished { case, finished } => {
+                self.failed = Some(format!("{}: {}", case.name, finished.outcome.message()));
+            }
+            Event::CaseIgnored { case, unmet } => {
+                self.failed = Some(format!("{} was ignored: {unmet}", case.name));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
