@@ -1,7 +1,9 @@
 //! The first process of a guest, which is this program again.
 //!
-//! It makes a machine of the bare kernel, does what the manifest says, and powers off. It must not
-//! end, or its kernel panics; so what goes wrong is said on the port, and then the power goes too.
+//! It makes a machine of the bare kernel, does what the manifest says, says so, and has its power
+//! taken away by who hears that: what a guest had said last would be lost if it went by itself,
+//! as far as it was still on its way. It must not end, or its kernel panics; what goes wrong is
+//! said on the port too, or on the console before there is one.
 
 use std::{
     fs::{self, OpenOptions},
@@ -17,6 +19,7 @@ use nix::{
     sys::{
         reboot::{RebootMode, reboot},
         resource::{Resource, setrlimit},
+        termios::tcdrain,
     },
 };
 
@@ -52,15 +55,20 @@ pub fn is_here() -> bool {
 }
 
 /// Makes the guest a machine, calls `inside` with the manifest and a way to say frames, from any
-/// thread, and powers it off when that comes back. An empty manifest has it say one empty frame.
+/// thread, and is done when that comes back. An empty manifest has it say one empty frame.
 #[must_use]
 pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
-    let error = serve(inside).err();
-    if let Some(error) = error {
-        eprintln!("lastack: the guest's init {error}");
+    match serve(inside) {
+        Ok(()) => loop {
+            nix::unistd::pause();
+        },
+        Err(error) => {
+            eprintln!("lastack: the guest's init {error}");
+            print_all();
+            let _ = reboot(RebootMode::RB_POWER_OFF);
+            ExitCode::FAILURE
+        }
     }
-    let _ = reboot(RebootMode::RB_POWER_OFF);
-    ExitCode::FAILURE
 }
 
 fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
@@ -85,10 +93,19 @@ fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
     }
     match catch_unwind(AssertUnwindSafe(|| inside(&manifest, &frames))) {
         Ok(()) => say(Word::Done),
-        // Its words are on the console already.
-        Err(_) => say(Word::Trouble("what was to be done in it panicked")),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+            print_all();
+            say(Word::Trouble(&format!("what was to be done in it panicked: {words}")));
+        }
     }
     Ok(())
+}
+
+/// Waits until the console has printed what it was given.
+fn print_all() {
+    let _ = tcdrain(std::io::stderr());
 }
 
 fn furnish() -> Result {

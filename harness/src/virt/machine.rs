@@ -266,13 +266,17 @@ impl Keeper {
                 if let Err(nonsense) = self.pass_on(&mut pending, tell) {
                     return Some(self.ending(nonsense));
                 }
+                if self.done.is_some() {
+                    self.child.kill();
+                    return Some(self.ending(String::new()));
+                }
             }
             if !port_ready && watch.too_long() {
                 return self.silenced();
             }
         }
         let how = match self.child.wait() {
-            Ok(End::Exited(0)) => "it powered off before all was done".to_owned(),
+            Ok(End::Exited(0)) => "its power went off before all was done".to_owned(),
             Ok(end) => format!("QEMU {end}"),
             Err(error) => error.to_string(),
         };

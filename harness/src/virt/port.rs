@@ -12,7 +12,7 @@ pub(super) enum Word<'a> {
     Up,
     /// A frame of what is done in it.
     Frame(&'a [u8]),
-    /// It was all done; the guest powers off.
+    /// It was all done.
     Done,
     /// It could not be done.
     Trouble(&'a str),

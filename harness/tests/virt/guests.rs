@@ -139,8 +139,9 @@ fn exits() -> Checked {
 fn panics() -> Checked {
     let (said, ending) = run("echo before\npanic a word of its own\necho after")?;
     same(said.concat(), "before".to_owned())?;
-    let words = |console: &str| console.contains("a word of its own");
-    ended(&ending, matches!(&ending, Ending::Died { console, .. } if words(console)))
+    let Ending::Died { how, console } = &ending else { return ended(&ending, false) };
+    let own = "a word of its own";
+    ended(&ending, how.ends_with(&format!("panicked: {own}")) && console.contains(own))
 }
 
 fn is_dropped() -> Checked {
