@@ -8,8 +8,6 @@ use lastack::prelude::*;
 
 /// More than `b` has room for, less than `a` has.
 const MUCH: u32 = 20_000;
-/// That much: older kernels give small segments a smaller share of the buffer.
-const ROOM: i32 = 1 << 17;
 
 pub fn cases(family: &mut Family) {
     family
@@ -22,7 +20,7 @@ pub fn cases(family: &mut Family) {
 }
 
 async fn dropped(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).small_window_at_b().option_on_a(option::SNDBUF, ROOM);
+    let pair = scene.pair().ip(ip).small_window_at_b();
     let pair = pair.connect().await?;
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, b, .. } = pair;

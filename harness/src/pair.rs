@@ -117,9 +117,11 @@ impl PairBuilder {
             .sysctl(host, "net.ipv4.tcp_keepalive_probes", keepalive.probes)
     }
 
-    /// Gives `b` a receive buffer so small that a few kilobytes fill its window.
+    /// Gives `b` a receive buffer so small that a few kilobytes fill its window, and `a` a send
+    /// buffer that holds some tens of them, whatever small segments cost its kernel (on Linux
+    /// 6.1 a stock one takes less than 20 kB of those).
     pub fn small_window_at_b(self) -> Self {
-        self.option_on_listener(option::RCVBUF, 2048)
+        self.option_on_listener(option::RCVBUF, 2048).option_on_a(option::SNDBUF, 1 << 16)
     }
 
     /// Builds the lab, connects, and accepts.
