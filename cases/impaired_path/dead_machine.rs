@@ -79,14 +79,17 @@ async fn asks(scene: Scene, ip: Ip) -> Result {
 
 async fn is_silent(scene: Scene, ip: Ip) -> Result {
     for by in FAR {
-        let Pair { lab, a, .. } = scene.pair().ip(ip).connect().await?;
+        let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
         let start = lab.wire().mark().await?;
         let read = a.read(1).start().await?.blocked().await?;
         let _silence = silence(&lab, by).await?;
+        // Not even of the FIN that a dying process leaves.
+        b.process.kill().await?;
         let waiting = a.kernel().stays(State::Established, Duration::from_millis(500)).await?;
         same("a's timer", None, waiting.timer)?;
         let _read = read.blocked().await?;
-        lab.wire().absent(start, any()).await?;
+        lab.wire().absent(start, any().arrived(true)).await?;
+        lab.wire().absent(start, any().from("a")).await?;
     }
     Ok(())
 }
