@@ -3,27 +3,19 @@
 //! Such a fault acts inside the host, where no tap looks. That it acted is not counted on the
 //! wire but is the kernel's own word: what would change nothing is refused.
 
-use std::sync::Arc;
-
-use futures::future::BoxFuture;
-
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside_on,
 };
 use crate::{
     error::{Attempt, Result},
     lab::{Card, Host, Lab},
 };
 
-type Undo = Box<dyn FnOnce(Card) -> BoxFuture<'static, Result> + Send>;
-
 /// A host that is set wrong. Lift it, or drop it.
 #[must_use = "a host is set right again when the guard is dropped"]
 pub struct Alteration {
-    host: Host,
-    hits: Arc<Hits>,
-    undo: Option<Undo>,
+    guard: Guard,
 }
 
 impl Alteration {
@@ -43,8 +35,9 @@ impl Alteration {
         let text = format!("{}: {text}", host.name());
         let hits = Hits::of(lab, &text, Aim { may_miss: true, ..Aim::default() });
         act(card).await.attempt(attempt)?;
-        hits.on();
-        Ok(Self { host: host.clone(), hits, undo: Some(Box::new(|card| Box::pin(undo(card)))) })
+        let mut guard = Guard::on_host(host, hits, undo);
+        guard.on();
+        Ok(Self { guard })
     }
 
     /// Sets the host right again.
@@ -52,24 +45,6 @@ impl Alteration {
     /// # Errors
     /// The host has died meanwhile, or the kernel refuses.
     pub async fn lift(mut self) -> Result {
-        if let Some(undo) = self.undo.take() {
-            let attempt = || format!("lift the fault ({})", self.hits.text());
-            let card = self.host.card().attempt(attempt)?;
-            undo(card).await.attempt(attempt)?;
-            self.hits.off();
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Alteration {
-    fn drop(&mut self) {
-        let Some(undo) = self.undo.take() else { return };
-        // A dead host has nothing to be set right.
-        if self.host.alive(|_| ()).is_err() {
-            return;
-        }
-        lift_aside_on(&self.host, undo);
-        self.hits.off();
+        self.guard.lift().await
     }
 }

@@ -1,16 +1,15 @@
 //! A path that swallows segments: what a pulled cable, a dead switch or a silent firewall in the
 //! middle looks like from either end.
 
-use std::sync::Arc;
-
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside,
+    swallow::swallow,
 };
 use crate::{
     error::{Attempt, Result},
-    lab::{Lab, Patch},
-    sys::tc::{Fate, Word},
+    lab::Lab,
+    sys::tc::Word,
     wire::{Flags, Segment},
 };
 
@@ -62,18 +61,12 @@ impl BlackHoleBuilder {
             Some(flags) => flag_words(flags).to_vec(),
         };
         let hits = Hits::of(&self.lab, &text, self.aim);
-        let mut hole = BlackHole { patch, hits, filters: Vec::new() };
-        for port in &ports {
-            for words in &matches {
-                let priority = hole.patch.priority();
-                let rtnl = hole.patch.rtnl();
-                let added = rtnl.add_filter(port.index, priority, words, &Fate::Swallow).await;
-                added.attempt(attempt)?;
-                hole.filters.push((port.index, priority));
-            }
-        }
-        hole.hits.on();
-        Ok(hole)
+        let what = ports
+            .iter()
+            .flat_map(|port| matches.iter().map(|words| (port.index, words.clone())))
+            .collect::<Vec<_>>();
+        let guard = swallow(&patch, hits, what).await.attempt(attempt)?;
+        Ok(BlackHole { guard })
     }
 
     fn describe(&self) -> String {
@@ -88,9 +81,7 @@ impl BlackHoleBuilder {
 /// An open black hole. Lift it, or drop it.
 #[must_use = "a black hole closes when its guard is dropped"]
 pub struct BlackHole {
-    patch: Patch,
-    hits: Arc<Hits>,
-    filters: Vec<(u32, u16)>,
+    guard: Guard,
 }
 
 impl BlackHole {
@@ -99,7 +90,7 @@ impl BlackHole {
     /// # Errors
     /// The taps have lost frames.
     pub async fn swallowed(&self) -> Result<Vec<Segment>> {
-        self.hits.settled().await
+        self.guard.hits().settled().await
     }
 
     /// Closes it: when this returns segments get through again. How many it swallowed.
@@ -107,29 +98,8 @@ impl BlackHole {
     /// # Errors
     /// The kernel refuses, or the taps have lost frames.
     pub async fn lift(mut self) -> Result<usize> {
-        for (port, priority) in std::mem::take(&mut self.filters) {
-            self.patch.rtnl().delete_filter(port, priority).await?;
-        }
-        self.hits.off();
+        self.guard.lift().await?;
         Ok(self.swallowed().await?.len())
-    }
-}
-
-impl Drop for BlackHole {
-    fn drop(&mut self) {
-        let filters = std::mem::take(&mut self.filters);
-        // A case that panics is ending, and its evidence should show what it panicked over, not
-        // what gets through afterwards.
-        if filters.is_empty() || std::thread::panicking() {
-            return;
-        }
-        lift_aside(async move |rtnl| {
-            for (port, priority) in filters {
-                rtnl.delete_filter(port, priority).await?;
-            }
-            Ok(())
-        });
-        self.hits.off();
     }
 }
 

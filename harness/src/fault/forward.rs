@@ -8,42 +8,28 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use super::hits::{Aim, Hits};
+use super::{
+    guard::Guard,
+    hits::{Aim, Hits},
+};
 use crate::{
     error::{Attempt, Error, Result},
     lab::{Lab, Router},
     wire::{Flags, Segment},
 };
 
-/// A table of packet rules on a router, gone with this.
-pub(super) struct Table {
-    router: Router,
-    name: Option<String>,
-}
-
-impl Table {
-    /// Loads chains into a table that no other fault has.
-    pub(super) fn load(router: &Router, chains: &str) -> Result<Self> {
-        static NAMES: AtomicU32 = AtomicU32::new(1);
-        let name = format!("lastack{}", NAMES.fetch_add(1, Ordering::Relaxed));
-        router.load(&format!("table inet {name} {{\n{chains}}}\n"))?;
-        Ok(Self { router: router.clone(), name: Some(name) })
-    }
-
-    /// Takes the rules away.
-    pub(super) fn unload(&mut self) -> Result {
-        match self.name.take() {
-            Some(name) => self.router.load(&format!("delete table inet {name}\n")),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        // A case that is ending anyway may fail here and loses nothing.
-        let _ = self.unload();
-    }
+/// Loads chains into a table of the router's own that no other fault has, and takes it away in the
+/// end.
+///
+/// # Errors
+/// The program `nft` is missing, or the kernel refuses the rules.
+pub(super) fn load(router: &Router, chains: &str, hits: Arc<Hits>) -> Result<Guard> {
+    static NAMES: AtomicU32 = AtomicU32::new(1);
+    let name = format!("lastack{}", NAMES.fetch_add(1, Ordering::Relaxed));
+    router.load(&format!("table inet {name} {{\n{chains}}}\n"))?;
+    let own = router.clone();
+    let unload = async move |_| own.load(&format!("delete table inet {name}\n"));
+    Ok(Guard::in_middle(router.rtnl(), hits, unload))
 }
 
 /// What is done to a segment: the words of the fault, and of its rules.
@@ -118,9 +104,9 @@ impl ForwardBuilder {
         }
         chain.push_str(" }\n");
         let hits = Hits::of(&self.lab, &text, self.aim);
-        let table = Table::load(router, &chain).attempt(attempt)?;
-        hits.on();
-        Ok(Forward { table, hits, on: true })
+        let mut guard = load(router, &chain, hits).attempt(attempt)?;
+        guard.on();
+        Ok(Forward { guard })
     }
 
     fn selection(&self, router: &Router) -> Result<String> {
@@ -163,9 +149,7 @@ impl ForwardBuilder {
 /// A router's fault that is on. Lift it, or drop it.
 #[must_use = "a fault is lifted when its guard is dropped"]
 pub struct Forward {
-    table: Table,
-    hits: Arc<Hits>,
-    on: bool,
+    guard: Guard,
 }
 
 impl Forward {
@@ -174,7 +158,7 @@ impl Forward {
     /// # Errors
     /// The taps have lost frames.
     pub async fn hit(&self) -> Result<Vec<Segment>> {
-        self.hits.settled().await
+        self.guard.hits().settled().await
     }
 
     /// Lets everything through again. How many segments it hit.
@@ -182,19 +166,7 @@ impl Forward {
     /// # Errors
     /// The kernel refuses, or the taps have lost frames.
     pub async fn lift(mut self) -> Result<usize> {
-        let text = self.hits.text();
-        self.table.unload().attempt(|| format!("lift \"{text}\""))?;
-        self.hits.off();
-        self.on = false;
+        self.guard.lift().await?;
         Ok(self.hit().await?.len())
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        if self.on {
-            let _ = self.table.unload();
-            self.hits.off();
-        }
     }
 }

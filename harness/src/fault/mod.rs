@@ -8,6 +8,7 @@ mod alteration;
 mod black_hole;
 mod forward;
 mod full_queue;
+mod guard;
 mod hits;
 mod icmp;
 mod icmp_error;
@@ -24,6 +25,7 @@ mod router_drop;
 mod router_reset;
 mod rules;
 mod suspend;
+mod swallow;
 mod tracking;
 mod unresolved;
 

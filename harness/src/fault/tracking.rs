@@ -4,10 +4,11 @@
 //! Its fault is that it knows less than the ends do: an entry that is too long idle is gone, and
 //! nobody is told.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    forward::Table,
+    forward::load,
+    guard::Guard,
     hits::{Aim, Hits},
 };
 use crate::{
@@ -108,7 +109,7 @@ impl TrackingBuilder {
         let chains = self.chains(&router).attempt(attempt)?;
         let hits = Hits::of(&self.lab, &text, self.aim.clone());
         // The settings come after the rules, which load what has them.
-        let table = Table::load(&router, &chains).attempt(attempt)?;
+        let mut guard = load(&router, &chains, hits).attempt(attempt)?;
         let settings = [
             ("loose", u64::from(self.loose)),
             ("be_liberal", u64::from(self.liberal)),
@@ -118,8 +119,8 @@ impl TrackingBuilder {
             let name = format!("net.netfilter.nf_conntrack_tcp_{name}");
             router.set_sysctl(&name, &value.to_string()).attempt(attempt)?;
         }
-        hits.on();
-        Ok(Tracking { lab: self.lab, router, table, hits, on: true })
+        guard.on();
+        Ok(Tracking { lab: self.lab, router, guard })
     }
 
     fn chains(&self, router: &Router) -> Result<String> {
@@ -189,9 +190,7 @@ fn whole_seconds(time: Duration) -> Result<u64> {
 pub struct Tracking {
     lab: Lab,
     router: Router,
-    table: Table,
-    hits: Arc<Hits>,
-    on: bool,
+    guard: Guard,
 }
 
 impl Tracking {
@@ -200,7 +199,7 @@ impl Tracking {
     /// # Errors
     /// The taps have lost frames.
     pub async fn seen(&self) -> Result<Vec<Segment>> {
-        self.hits.settled().await
+        self.guard.hits().settled().await
     }
 
     /// How many connections it knows.
@@ -251,19 +250,6 @@ impl Tracking {
     /// # Errors
     /// The kernel refuses.
     pub async fn lift(mut self) -> Result {
-        let text = self.hits.text();
-        self.table.unload().attempt(|| format!("lift \"{text}\""))?;
-        self.hits.off();
-        self.on = false;
-        Ok(())
-    }
-}
-
-impl Drop for Tracking {
-    fn drop(&mut self) {
-        if self.on {
-            let _ = self.table.unload();
-            self.hits.off();
-        }
+        self.guard.lift().await
     }
 }

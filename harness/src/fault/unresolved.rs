@@ -4,24 +4,21 @@
 //! Both ways, because a question teaches its hearer as much as an answer does
 //! (`net/ipv4/arp.c`, `arp_process`).
 
-use std::sync::Arc;
-
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside,
+    swallow::swallow,
 };
 use crate::{
     error::{Attempt, Result},
-    lab::{Lab, Patch},
-    sys::tc::{Fate, Word},
+    lab::Lab,
+    sys::tc::Word,
 };
 
 /// A patch that keeps hosts from finding each other. Lift it, or drop it.
 #[must_use = "address resolution works again when the guard is dropped"]
 pub struct Unresolved {
-    patch: Patch,
-    hits: Arc<Hits>,
-    filters: Vec<(u32, u16)>,
+    guard: Guard,
 }
 
 impl Lab {
@@ -34,18 +31,10 @@ impl Lab {
         let text = "address resolution unanswered";
         let patch = self.patch()?.clone();
         let hits = Hits::of(self, text, Aim { resolution: true, ..Aim::default() });
-        let mut unresolved = Unresolved { patch, hits, filters: Vec::new() };
-        for port in unresolved.patch.ports().to_vec() {
-            for words in questions() {
-                let priority = unresolved.patch.priority();
-                let rtnl = unresolved.patch.rtnl();
-                let added = rtnl.add_filter(port.index, priority, &words, &Fate::Swallow).await;
-                added.attempt(|| format!("leave {text}"))?;
-                unresolved.filters.push((port.index, priority));
-            }
-        }
-        unresolved.hits.on();
-        Ok(unresolved)
+        let ports = patch.ports().iter().map(|port| port.index);
+        let what = ports.flat_map(|port| questions().map(|words| (port, words)));
+        let guard = swallow(&patch, hits, what.collect::<Vec<_>>()).await;
+        Ok(Unresolved { guard: guard.attempt(|| format!("leave {text}"))? })
     }
 }
 
@@ -55,7 +44,7 @@ impl Unresolved {
     /// # Errors
     /// The taps have lost frames.
     pub async fn swallowed(&self) -> Result<usize> {
-        self.hits.unresolved_settled().await
+        self.guard.hits().unresolved_settled().await
     }
 
     /// Lets them through again.
@@ -63,27 +52,8 @@ impl Unresolved {
     /// # Errors
     /// The kernel refuses, or the taps have lost frames.
     pub async fn lift(mut self) -> Result<usize> {
-        for (port, priority) in std::mem::take(&mut self.filters) {
-            self.patch.rtnl().delete_filter(port, priority).await?;
-        }
-        self.hits.off();
+        self.guard.lift().await?;
         self.swallowed().await
-    }
-}
-
-impl Drop for Unresolved {
-    fn drop(&mut self) {
-        let filters = std::mem::take(&mut self.filters);
-        if filters.is_empty() {
-            return;
-        }
-        lift_aside(async move |rtnl| {
-            for (port, priority) in filters {
-                rtnl.delete_filter(port, priority).await?;
-            }
-            Ok(())
-        });
-        self.hits.off();
     }
 }
 

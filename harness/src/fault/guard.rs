@@ -1,0 +1,103 @@
+//! How a fault ends: when it is told to, or else when its guard is dropped, and once.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use super::{hits::Hits, lift_aside, lift_aside_on};
+use crate::{
+    error::{Attempt, Result},
+    lab::{Card, Host},
+    sys::rtnl::Rtnl,
+};
+
+type Undo<T> = Box<dyn FnOnce(T) -> BoxFuture<'static, Result> + Send>;
+
+/// What undoes a fault, and in conversation with whom.
+enum Means {
+    /// With the middle of the lab.
+    Middle(Rtnl, Undo<Rtnl>),
+    /// With a host about its network card, while it lives.
+    Host(Host, Undo<Card>),
+}
+
+/// The part of a fault's guard that they all share: its book, and what undoes it.
+pub(super) struct Guard {
+    hits: Arc<Hits>,
+    means: Option<Means>,
+    on: bool,
+}
+
+impl Guard {
+    /// Keeps what undoes a fault in the middle of the lab, from before it begins to act: one that
+    /// has begun and fails half-way is undone as well.
+    pub(super) fn in_middle<F: Future<Output = Result> + Send + 'static>(
+        middle: &Rtnl,
+        hits: Arc<Hits>,
+        undo: impl FnOnce(Rtnl) -> F + Send + 'static,
+    ) -> Self {
+        let undo: Undo<Rtnl> = Box::new(|rtnl| Box::pin(undo(rtnl)));
+        Self { hits, means: Some(Means::Middle(middle.clone(), undo)), on: false }
+    }
+
+    /// The same of a fault on a host.
+    pub(super) fn on_host<F: Future<Output = Result> + Send + 'static>(
+        host: &Host,
+        hits: Arc<Hits>,
+        undo: impl FnOnce(Card) -> F + Send + 'static,
+    ) -> Self {
+        let undo: Undo<Card> = Box::new(|card| Box::pin(undo(card)));
+        Self { hits, means: Some(Means::Host(host.clone(), undo)), on: false }
+    }
+
+    /// Notes that the fault acts from now on.
+    pub(super) fn on(&mut self) {
+        self.on = true;
+        self.hits.on();
+    }
+
+    pub(super) fn hits(&self) -> &Hits {
+        &self.hits
+    }
+
+    /// Undoes the fault.
+    ///
+    /// # Errors
+    /// Its host has died meanwhile, or the kernel refuses.
+    pub(super) async fn lift(&mut self) -> Result {
+        let attempt = || format!("lift the fault ({})", self.hits.text());
+        match self.means.take() {
+            None => return Ok(()),
+            Some(Means::Middle(rtnl, undo)) => undo(rtnl).await.attempt(attempt)?,
+            Some(Means::Host(host, undo)) => {
+                undo(host.card().attempt(attempt)?).await.attempt(attempt)?;
+            }
+        }
+        self.off();
+        Ok(())
+    }
+
+    fn off(&mut self) {
+        if std::mem::take(&mut self.on) {
+            self.hits.off();
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // A case that panics is ending, and its evidence should show what it panicked over, not
+        // what gets through afterwards.
+        if std::thread::panicking() {
+            return;
+        }
+        match self.means.take() {
+            None => return,
+            Some(Means::Middle(_, undo)) => lift_aside(undo),
+            // A dead host has nothing to be set right.
+            Some(Means::Host(host, _)) if host.alive(|_| ()).is_err() => return,
+            Some(Means::Host(host, undo)) => lift_aside_on(&host, undo),
+        }
+        self.off();
+    }
+}
