@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Attempt, Error, Result},
-    lab::{Ip, Lab, Router},
+    lab::{Ip, Lab, Router, Tracks},
     stall::pace,
     stamp::Stamp,
     wire::Segment,
@@ -99,12 +99,13 @@ impl TrackingBuilder {
     /// Turns it on: from now on it tracks what it forwards.
     ///
     /// # Errors
-    /// The lab has no router or no such host, the idle time is not in whole seconds, the kernel
+    /// The lab has no router or no such host, the router tracks already, the idle time is not in whole seconds, the kernel
     /// has no connection tracking, or the program `nft` is missing.
     pub async fn turn_on(self) -> Result<Tracking> {
         let text = self.describe();
         let attempt = || format!("turn on \"{text}\"");
         let router = self.lab.router().attempt(attempt)?.clone();
+        let tracks = router.claim_tracking().attempt(attempt)?;
         let idle = self.idle.map_or(Ok(STOCK_IDLE), whole_seconds).attempt(attempt)?;
         let chains = self.chains(&router).attempt(attempt)?;
         let hits = Hits::of(&self.lab, &text, self.aim.clone());
@@ -120,7 +121,7 @@ impl TrackingBuilder {
             router.set_sysctl(&name, &value.to_string()).attempt(attempt)?;
         }
         guard.on();
-        Ok(Tracking { lab: self.lab, router, guard })
+        Ok(Tracking { lab: self.lab, router, guard, _tracks: tracks })
     }
 
     fn chains(&self, router: &Router) -> Result<String> {
@@ -191,6 +192,8 @@ pub struct Tracking {
     lab: Lab,
     router: Router,
     guard: Guard,
+    /// Given back when the guard is gone.
+    _tracks: Tracks,
 }
 
 impl Tracking {

@@ -25,3 +25,4 @@ pub use kernel::{Kernel, Sighting, snapshot};
 pub use patch::{Patch, Port};
 pub(crate) use ready::{answers_to, carries};
 pub use router::Router;
+pub(crate) use router::Tracks;

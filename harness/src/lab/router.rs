@@ -6,7 +6,10 @@
 
 use std::{
     net::{IpAddr, Ipv6Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{future::try_join_all, try_join};
@@ -46,6 +49,17 @@ struct Inner {
     rtnl: Rtnl,
     ports: Vec<Port>,
     gates: Vec<Gate>,
+    tracks: Arc<AtomicBool>,
+}
+
+/// The right to say how a router tracks connections, which has one holder at a time.
+#[derive(Debug)]
+pub(crate) struct Tracks(Arc<AtomicBool>);
+
+impl Drop for Tracks {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The router's own addresses facing a host: where that host sends what is not for its subnet.
@@ -70,7 +84,7 @@ impl Router {
     pub(super) const NAME: &str = "router";
 
     pub(super) fn new(netns: Netns, rtnl: Rtnl, ports: Vec<Port>, gates: Vec<Gate>) -> Self {
-        Self(Arc::new(Inner { netns, rtnl, ports, gates }))
+        Self(Arc::new(Inner { netns, rtnl, ports, gates, tracks: Arc::default() }))
     }
 
     /// Its interfaces, in the order of the hosts they face.
@@ -151,6 +165,20 @@ impl Router {
     /// Loads packet rules into it, in one transaction.
     pub(crate) fn load(&self, rules: &str) -> Result {
         self.enter(|| nft::load(rules))
+    }
+
+    /// Takes the right to say how it tracks connections: its settings are one set.
+    ///
+    /// # Errors
+    /// Somebody has it.
+    pub(crate) fn claim_tracking(&self) -> Result<Tracks> {
+        if self.0.tracks.swap(true, Ordering::Relaxed) {
+            return Err(Error::Usage(
+                "the router tracks connections already, and has one way of it: lift that first"
+                    .to_owned(),
+            ));
+        }
+        Ok(Tracks(self.0.tracks.clone()))
     }
 
     /// How many connections it tracks.

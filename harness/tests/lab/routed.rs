@@ -203,7 +203,10 @@ async fn impossible_tracking_is_refused(scene: Scene, ip: Ip) -> Result {
     let half = Duration::from_millis(1500);
     refused(tracks().idle_timeout(half).turn_on().await, &["whole number", "1.5s"])?;
     refused(tracks().masquerading("c").turn_on().await, &["no host c"])?;
-    let nat = tracks().masquerading("a").turn_on().await?;
+    let nat = tracks().masquerading("a").that_may_miss().turn_on().await?;
     refused(nat.forget().await, &["knew of none"])?;
+    refused(tracks().turn_on().await, &["tracks connections already", "lift that first"])?;
+    nat.lift().await?;
+    let _other_way = tracks().turn_on().await?;
     scene.pair().ip(ip).connect_in(&lab).await.map(drop)
 }
