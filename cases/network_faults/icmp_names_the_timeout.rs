@@ -46,16 +46,10 @@ pub fn cases(family: &mut Family) {
 
 async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Result {
     let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
-    let _router = lab.router_answers(error).from("a").turn_on().await?;
+    let pair = pair.connect().await?;
+    let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
-    a.write("hello?").ok().await?;
-    let failed = a.read(1).errno(errno).await?;
-    a.kernel().is_gone().await?;
-    b.kernel().is(State::Established)?;
-
-    let first = lab.wire().expect(data().from("a")).await?;
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
-    end.judge(&lab.wire().retries_of(&first).await?, failed.ended())
+    let in_vain = pair.write_in_vain(errno).await?;
+    pair.b.kernel().is(State::Established)?;
+    in_vain.judge(&timers::give_up(RETRIES, in_vain.rto, timers::RTO_MAX))
 }

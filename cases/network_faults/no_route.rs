@@ -37,19 +37,15 @@ pub fn cases(family: &mut Family) {
 
 async fn in_flight(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
-    let start = lab.wire().mark().await?;
-    let _hole = lab.black_hole().open().await?;
-    a.write("hello?").ok().await?;
-    let again = || data().from("a").retransmitted(true).arrived(false);
-    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+    let pair = pair.connect().await?;
+    let flight = pair.data_in_flight(RETRIES).await?;
+    let Pair { lab, a, b, .. } = &pair;
 
     let _lost = lab.misroute("a", "b", how).await?;
 
     let cut = lab.wire().mark().await?;
     let failed = a.read(1).errno(errno).await?;
-    end.window().judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    flight.end.window().judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
     a.read(1).eof().await?;
     lab.wire().absent(cut, any().from("a")).await?;
     b.kernel().is(State::Established).map(drop)

@@ -72,25 +72,21 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip)) -> Result {
 async fn in_flight(scene: Scene, ip: Ip) -> Result {
     let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
     let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let asking = ask_quickly(a.host(), ip)?;
-    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
-    let start = lab.wire().mark().await?;
-    let _hole = lab.black_hole().open().await?;
-    a.write("hello?").ok().await?;
-    let again = || data().from("a").retransmitted(true).arrived(false);
-    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
+    let pair = pair.connect().await?;
+    let asking = ask_quickly(pair.a.host(), ip)?;
+    let flight = pair.data_in_flight(RETRIES).await?;
+    let Pair { lab, a, b, .. } = &pair;
 
     let _out = lab.unplug("a").that_may_miss().now().await?;
 
     let cut = lab.wire().mark().await?;
     let failed = a.read(1).errno(Errno::EHOSTUNREACH).await?;
     let window = match ip {
-        Ip::V4 => Window::timer(end.limit + asking, "the limit, and once more in vain"),
-        Ip::V6 => end.window(),
+        Ip::V4 => Window::timer(flight.end.limit + asking, "the limit, and once more in vain"),
+        Ip::V6 => flight.end.window(),
     };
-    let window = Window { from: end.limit, ..window };
-    window.judge("after the first timeout", failed.ended().since(sent[1].at()))?;
+    let window = Window { from: flight.end.limit, ..window };
+    window.judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
     lab.wire().absent(cut, any().from("a")).await?;
     b.kernel().is(State::Established)?;
     Ok(())

@@ -28,17 +28,11 @@ pub fn cases(family: &mut Family) {
 
 async fn constant_pace(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Result {
     let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
-    let _router = lab.router_answers(error).from("a").turn_on().await?;
+    let pair = pair.connect().await?;
+    let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
-    a.write("hello?").ok().await?;
-    let failed = a.read(1).errno(errno).await?;
-    a.kernel().is_gone().await?;
-    b.kernel().is(State::Established)?;
-
-    let first = lab.wire().expect(data().from("a")).await?;
-    let retries = lab.wire().retries_of(&first).await?;
+    let InVain { told, retries, rto } = pair.write_in_vain(errno).await?;
+    pair.b.kernel().is(State::Established)?;
     let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX);
     let (backing_off, count) = (*limit.retransmissions.end() as usize, retries.timeouts.len());
     if count <= backing_off {
@@ -51,6 +45,6 @@ async fn constant_pace(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno))
     }
     let end = Window::timer(limit.limit + rto, "the timeout after tcp_retries2's limit");
     let end = Window { from: limit.window().from, ..end };
-    let lived = failed.ended().since(retries.first_timeout().at());
+    let lived = told.ended().since(retries.first_timeout().at());
     end.judge("the error after the first timeout", lived)
 }

@@ -63,38 +63,31 @@ const STOCK: u32 = 15;
 
 /// One small write into a silence, with so many retransmissions at the most.
 async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
-    let Pair { lab, a, b, .. } = pair.sysctl("a", RETRIES2, retries).connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let pair = pair.sysctl("a", RETRIES2, retries).connect().await?;
+    let rto = pair.a.info().ok().await?.rto();
     let end = timers::give_up(retries, rto, timers::RTO_MAX);
     if most != *end.retransmissions.end() {
         let seen = format!("a slow handshake has left the timeout at {rto:?}");
         return Err(Error::TooSlow(seen));
     }
 
-    let _silence = lab.black_hole().open().await?;
-    writes(lab.wire(), &a, &end).await?;
-    b.kernel().is(State::Established)?;
-    Ok(())
+    let _silence = pair.lab.black_hole().open().await?;
+    writes(&pair, &end).await?;
+    pair.b.kernel().is(State::Established).map(drop)
 }
 
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
-    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, 1);
-    let Pair { lab, a, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, 1).connect().await?;
+    let rto = pair.a.info().ok().await?.rto();
 
-    let _dead = kill(&lab, "b").now().await?;
-    writes(lab.wire(), &a, &timers::give_up(1, rto, timers::RTO_MAX)).await
+    let _dead = kill(&pair.lab, "b").now().await?;
+    writes(&pair, &timers::give_up(1, rto, timers::RTO_MAX)).await
 }
 
 /// What comes of one small write that nobody acknowledges.
-async fn writes(wire: &Wire, a: &End, end: &timers::GiveUp) -> Result {
-    a.write("is anybody there?").ok().await?;
-    let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
-
-    let first = wire.expect(data().from("a")).await?;
-    end.judge(&wire.retries_of(&first).await?, told.ended())?;
-    a.kernel().is_gone().await?;
-    a.read(100).eof().await?;
-    a.write("x").errno(Errno::EPIPE).await?;
-    wire.absent(Wire::start(), ending()).await
+async fn writes(pair: &Pair, end: &timers::GiveUp) -> Result {
+    pair.write_in_vain(Errno::ETIMEDOUT).await?.judge(end)?;
+    pair.a.read(100).eof().await?;
+    pair.a.write("x").errno(Errno::EPIPE).await?;
+    pair.wire().absent(Wire::start(), ending()).await
 }

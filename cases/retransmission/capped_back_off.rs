@@ -36,22 +36,16 @@ async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
         true => pair.sysctl("a", CAP, CAP_MS),
         false => pair.option_on_a(option::RTO_MAX_MS, CAP_MS as i32),
     };
-    let Pair { lab, a, .. } = pair.connect().await?;
-    let wire = lab.wire();
+    let pair = pair.connect().await?;
     let cap = Duration::from_millis(CAP_MS.into());
-    let rto = a.info().ok().await?.rto();
-    let end = timers::give_up(RETRIES, rto, cap);
 
-    let _silence = lab.black_hole().open().await?;
-    a.write("is anybody there?").ok().await?;
-    let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
-
-    let first = wire.expect(data().from("a")).await?;
-    let retries = wire.retries_of(&first).await?;
-    for (n, pair) in (1..).zip(retries.timeouts.windows(2)) {
-        let due = Window::timer(timers::rto_gap(n, rto, cap), "doubling up to the cap");
-        due.judge(&format!("the wait after timeout {n}"), pair[1].at().since(pair[0].at()))?;
+    let _silence = pair.lab.black_hole().open().await?;
+    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
+    let InVain { retries, rto, .. } = &in_vain;
+    for (n, two) in (1..).zip(retries.timeouts.windows(2)) {
+        let due = Window::timer(timers::rto_gap(n, *rto, cap), "doubling up to the cap");
+        due.judge(&format!("the wait after timeout {n}"), two[1].at().since(two[0].at()))?;
     }
-    end.judge(&retries, told.ended())?;
-    wire.absent(Wire::start(), ending()).await
+    in_vain.judge(&timers::give_up(RETRIES, *rto, cap))?;
+    pair.wire().absent(Wire::start(), ending()).await
 }

@@ -27,6 +27,7 @@ pub mod cli;
 pub mod error;
 pub mod fault;
 pub mod guest;
+mod in_vain;
 pub mod lab;
 mod pair;
 mod parting;
@@ -45,6 +46,7 @@ pub mod wire;
 
 pub use cli::program;
 pub use error::{Error, Mismatch, Result};
+pub use in_vain::{InFlight, InVain};
 pub use pair::{End, PORT, Pair, PairBuilder};
 pub use parting::Parting;
 pub use runner::libtest::test_main;

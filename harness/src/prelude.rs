@@ -8,6 +8,7 @@ pub use nix::{errno::Errno, sys::signal::Signal, sys::wait::WaitStatus};
 
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, packets};
+pub use crate::in_vain::InVain;
 pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};
 pub use crate::pair::{End, PORT, Pair};
 pub use crate::parting::Parting;

@@ -1,0 +1,83 @@
+//! Data that nobody acknowledges: how the stories begin in which an end of a connection gives up.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use crate::{
+    error::Result,
+    fault::BlackHole,
+    pair::Pair,
+    verdict::{
+        Outcome,
+        timers::{self, GiveUp},
+    },
+    wire::{Retries, Segment, Wire, pattern::data},
+};
+
+/// What became of a lone write that nobody acknowledged.
+#[derive(Debug, Clone)]
+pub struct InVain {
+    /// The read that heard of the end.
+    pub told: Outcome<Vec<u8>>,
+    /// What was sent again until then.
+    pub retries: Retries,
+    /// The retransmission timeout before the write.
+    pub rto: Duration,
+}
+
+impl InVain {
+    /// Says whether it was given up by this rule.
+    ///
+    /// # Errors
+    /// As [`GiveUp::judge`].
+    pub fn judge(&self, rule: &GiveUp) -> Result {
+        rule.judge(&self.retries, self.told.ended())
+    }
+}
+
+/// Data in flight that a black hole swallows, and that has met its first timeout. Nothing gets
+/// through for as long as this is kept.
+#[must_use = "what is in flight gets through when this is dropped"]
+pub struct InFlight {
+    /// What the first timeout sent.
+    pub first_timeout: Segment,
+    /// When it will be given up, by the limit it was put in flight with.
+    pub end: GiveUp,
+    _hole: BlackHole,
+}
+
+impl Pair {
+    /// Lets `a` write where a fault keeps `b` or its answers away, until a read at `a` fails with
+    /// this errno and nothing is left of the connection there.
+    ///
+    /// # Errors
+    /// It ends otherwise, or without a retransmission timeout.
+    pub async fn write_in_vain(&self, errno: Errno) -> Result<InVain> {
+        let a = &self.a;
+        let rto = a.info().ok().await?.rto();
+        a.write("is anybody there?").ok().await?;
+        let told = a.read(100).errno(errno).await?;
+        a.kernel().is_gone().await?;
+        let first = self.wire().expect(data().from("a")).await?;
+        Ok(InVain { told, retries: self.wire().retries_of(&first).await?, rto })
+    }
+
+    /// Lets `a` write into a black hole and waits for its first timeout; `retries` is its host's
+    /// `tcp_retries2`.
+    ///
+    /// # Errors
+    /// The lab has no patch, or no timeout comes.
+    pub async fn data_in_flight(&self, retries: u32) -> Result<InFlight> {
+        let rto = self.a.info().ok().await?.rto();
+        let hole = self.lab.black_hole().open().await?;
+        self.a.write("is anybody there?").ok().await?;
+        // The tail loss probe comes first.
+        let again = data().from("a").retransmitted(true).arrived(false);
+        let within = Duration::from_secs(2);
+        let sent = self.wire().in_order(Wire::start(), [again.clone(), again], within).await?;
+        let [_, first_timeout] = &sent[..] else { unreachable!("two were asked for") };
+        let end = timers::give_up(retries, rto, timers::RTO_MAX);
+        Ok(InFlight { first_timeout: first_timeout.clone(), end, _hole: hole })
+    }
+}
