@@ -87,6 +87,7 @@ fn examine(registry: &Registry, choice: &Choice) -> Examination {
         Need::Netem,
         Need::Nft,
         Need::Reject,
+        Need::Hold,
         Need::Conntrack,
         Need::SockDestroy,
         Need::Guest,

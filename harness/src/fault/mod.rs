@@ -6,6 +6,7 @@
 mod address;
 mod alteration;
 mod black_hole;
+mod detour;
 mod forward;
 mod full_queue;
 mod guard;

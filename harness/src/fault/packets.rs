@@ -50,6 +50,7 @@ enum Fate {
     Dropped,
     Reset,
     Refused(IcmpError),
+    Held,
 }
 
 /// Some packets and their fate.
@@ -153,6 +154,13 @@ impl Packets {
     pub fn are_refused(self, error: IcmpError) -> Rule {
         Rule { what: self, fate: Fate::Refused(error) }
     }
+
+    /// They wait in the patch, in the order of their coming, until they are let go
+    /// ([`Rules::release`](super::Rules::release)); nobody is told. A case that says so needs
+    /// [`Need::Hold`](crate::runner::needs::Need::Hold).
+    pub fn are_held(self) -> Rule {
+        Rule { what: self, fate: Fate::Held }
+    }
 }
 
 fn bounds(range: impl RangeBounds<u32>) -> (u32, u32) {
@@ -179,6 +187,11 @@ impl Rule {
     /// The hosts it names.
     pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
         [&self.what.from, &self.what.to].into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether it keeps what it hits, and may let it go.
+    pub(super) fn holds(&self) -> bool {
+        self.fate == Fate::Held
     }
 
     /// The connection whose numbers it needs to know.
@@ -224,6 +237,7 @@ impl std::fmt::Display for Rule {
         match self.fate {
             Fate::Dropped => write!(f, "drop ")?,
             Fate::Reset => write!(f, "reset ")?,
+            Fate::Held => write!(f, "hold ")?,
             Fate::Refused(error) => write!(f, "refuse ({error}) ")?,
         }
         match (*with == Flags::NONE, payload) {
@@ -275,6 +289,8 @@ mod tests {
         assert_eq!(first_fin.to_string(), "drop FIN from a, the first");
         let data = packets().to("b").carrying_data().with_probability(0.5).are_reset();
         assert_eq!(data.to_string(), "reset data to b, with probability 0.5");
+        let held = packets().from("b").flags(Flags::FIN).are_held();
+        assert_eq!(held.to_string(), "hold FIN from b");
         let acks = packets().pure_ack().nth(3).are_refused(IcmpError::HostUnreachable);
         let words = "refuse (host unreachable) ACK, without SYN+RST+FIN, empty, number 3";
         assert_eq!(acks.to_string(), words);

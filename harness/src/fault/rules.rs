@@ -1,5 +1,5 @@
-//! Rules for single packets in the patch: which are dropped, and which are answered in the
-//! receiver's name, as a middlebox would, while all others pass.
+//! Rules for single packets in the patch: which are dropped, which are answered in
+//! the receiver's name, as a middlebox would, and which have to wait, while all others pass.
 
 use std::{
     fmt::Write,
@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Inspect, Rule,
+    detour::Detour,
     hits::{Aim, Hits},
     lift_aside,
 };
@@ -63,11 +64,18 @@ impl RulesBuilder {
         }
         let words: Vec<_> = self.rules.iter().map(Rule::to_string).collect();
         let text = format!("packet rules: {}", words.join("; "));
+        let mut detour = None;
+        if self.rules.iter().any(Rule::holds) {
+            let laid = Detour::lay(&self.lab, &patch).await;
+            detour = Some(laid.attempt(|| format!("turn on {text}"))?);
+        }
+        let aside = detour.as_ref().map_or("", Detour::name);
         let table = patch.table();
         let mut ports = Vec::new();
         let mut script = format!("table netdev {} {{\n", table.name);
         for (n, rule) in self.rules.iter().enumerate() {
-            let _ = write!(script, "counter c{n} {{ }}\n{}", rule.act(&chain(n), &counter(n)));
+            let _ =
+                write!(script, "counter c{n} {{ }}\n{}", rule.act(&chain(n), &counter(n), aside));
             for port in patch.ports_from(rule.source())? {
                 if ports.iter().all(|other: &Port| other.index != port.index) {
                     ports.push(port);
@@ -90,11 +98,11 @@ impl RulesBuilder {
         let aim = Aim { may_miss: true, ..Aim::default() };
         let hits = Hits::of(&self.lab, &text, aim);
         let state = Mutex::new(State::On(table.name));
-        let book = Arc::new(Book { words, may_miss: self.may_miss, state });
+        let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });
         nft::load(&script).attempt(|| format!("turn on {text}"))?;
         self.lab.scene().keep_fault(book.clone());
         // From here on a failure drops the guard, which takes the rules away again.
-        let rules = Rules { hits, book, patch, ports };
+        let rules = Rules { lab: self.lab, hits, book, patch, ports };
         let left = rules.patch.leave_to_rules(&rules.ports).await;
         left.attempt(|| format!("turn on {text}"))?;
         rules.hits.on();
@@ -124,6 +132,7 @@ fn counter(n: usize) -> String {
 /// Rules that are on. Lift them, or drop them.
 #[must_use = "packet rules are lifted when their guard is dropped"]
 pub struct Rules {
+    lab: Lab,
     hits: Arc<Hits>,
     book: Arc<Book>,
     patch: Patch,
@@ -139,7 +148,34 @@ impl Rules {
         self.book.counts()
     }
 
-    /// Lets everything through again. How many packets each rule has hit.
+    /// How many packets are held now.
+    ///
+    /// # Errors
+    /// No rule holds anything, or the kernel does not tell.
+    pub async fn held(&self) -> Result<u64> {
+        self.detour()?.waiting(self.patch.rtnl()).await
+    }
+
+    /// Lets go what is held, in the order of its coming, and returns when all of it has left the
+    /// patch. What fits from now on waits no more, but comes after. How many packets were held.
+    ///
+    /// # Errors
+    /// No rule holds anything, or the kernel refuses.
+    pub async fn release(&self) -> Result<u64> {
+        let released = self.detour()?.open(self.patch.rtnl()).await;
+        let released =
+            released.attempt(|| format!("release what is held by {}", self.hits.text()))?;
+        self.lab.scene().note(format!("released: {released} held"));
+        Ok(released)
+    }
+
+    fn detour(&self) -> Result<&Detour> {
+        self.book.detour.as_ref().ok_or_else(|| {
+            Error::Usage(format!("{}: none of them holds anything", self.hits.text()))
+        })
+    }
+
+    /// Lets everything through again, what is held first. How many packets each rule has hit.
     ///
     /// # Errors
     /// The kernel refuses.
@@ -165,6 +201,8 @@ impl Drop for Rules {
 struct Book {
     words: Vec<String>,
     may_miss: bool,
+    /// Where what is held waits.
+    detour: Option<Detour>,
     state: Mutex<State>,
 }
 
@@ -190,6 +228,9 @@ impl Book {
 
     async fn lift(&self, patch: &Patch, ports: &[Port]) -> Result {
         let State::On(table) = self.held().clone() else { return Ok(()) };
+        if let Some(detour) = &self.detour {
+            detour.open(patch.rtnl()).await?;
+        }
         let cut_off = patch.cut_off(ports).await?;
         let counts = read(&nft::counters(&table)?, &table, self.words.len())?;
         // Not in one run with the question: nft 1.0.6 crashes when it lists what it deletes.

@@ -11,6 +11,7 @@ const REDIRECT: &[&str] = &["veth", "sch_ingress", "cls_u32", "act_mirred"];
 const NETEM: &[&str] = &["sch_netem"];
 const NFT: &[&str] = &["nf_tables", "nft_fwd_netdev", "nft_numgen"];
 const REJECT: &[&str] = &["nf_tables", "nft_reject_netdev"];
+const HOLD: &[&str] = &["nf_tables", "nft_fwd_netdev", "nft_dup_netdev", "nft_numgen", "sch_tbf"];
 const CONNTRACK: &[&str] =
     &["nf_conntrack", "nf_nat", "nft_ct", "nft_masq", "nf_conntrack_netlink"];
 
@@ -25,13 +26,16 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
         Need::Guest => Err("a virtual kernel runs no further kernel".to_owned()),
         // What this machine has is put into the image.
         Need::Program(_) => return need.check(),
-        Need::Nft | Need::Reject | Need::Conntrack if probe::program("nft").is_none() => {
+        Need::Nft | Need::Reject | Need::Hold | Need::Conntrack
+            if probe::program("nft").is_none() =>
+        {
             Err("there is no program nft".to_owned())
         }
         Need::Redirect => modules(REDIRECT, kernel),
         Need::Netem => modules(NETEM, kernel),
         Need::Nft => modules(NFT, kernel),
         Need::Reject => modules(REJECT, kernel),
+        Need::Hold => modules(HOLD, kernel),
         Need::Conntrack => modules(CONNTRACK, kernel),
         Need::Kernel(..) | Need::Before(..) => match kernel {
             Some(kernel) => need.of_version(kernel.version(), &kernel.release),
@@ -44,7 +48,7 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
 /// Which programs the guest must be given for these needs, by name.
 pub(super) fn programs(need: Need) -> Option<&'static str> {
     match need {
-        Need::Nft | Need::Reject | Need::Conntrack => Some("nft"),
+        Need::Nft | Need::Reject | Need::Hold | Need::Conntrack => Some("nft"),
         Need::Program(name) => Some(name),
         _ => None,
     }

@@ -20,6 +20,8 @@ pub enum Need {
     Nft,
     /// Packet rules that answer, with a reset or an ICMP error in the receiver's name.
     Reject,
+    /// Packet rules that hold what they hit until it is let go: those of [`Need::Nft`], and tbf.
+    Hold,
     /// Connection tracking and address translation, with packet rules to ask for them.
     Conntrack,
     /// Destroying sockets through sock_diag (`INET_DIAG_DESTROY`).
@@ -67,6 +69,7 @@ impl Need {
             Self::Netem => probe::trial(Trial::Netem),
             Self::Nft => probe::trial(Trial::Nft),
             Self::Reject => probe::trial(Trial::Reject),
+            Self::Hold => probe::trial(Trial::Hold),
             Self::Conntrack => probe::trial(Trial::Conntrack),
             Self::SockDestroy => probe::trial(Trial::SockDestroy),
             Self::Guest => probe::trial(Trial::Guest),
@@ -109,6 +112,9 @@ impl Need {
             Self::Reject => "install nftables (scripts/setup), on a kernel with \
                              CONFIG_NFT_REJECT_NETDEV, which Debian's have not"
                 .to_owned(),
+            Self::Hold => {
+                "install nftables (scripts/setup), and load the kernel module sch_tbf".to_owned()
+            }
             Self::Conntrack => "install nftables (scripts/setup), on a kernel with nf_conntrack, \
                                 nf_nat and nf_conntrack_netlink"
                 .to_owned(),
@@ -139,6 +145,7 @@ impl fmt::Display for Need {
             Self::Netem => f.write_str("netem"),
             Self::Nft => f.write_str("nft"),
             Self::Reject => f.write_str("reject"),
+            Self::Hold => f.write_str("hold"),
             Self::Conntrack => f.write_str("conntrack"),
             Self::SockDestroy => f.write_str("sock-destroy"),
             Self::Guest => f.write_str("guest"),

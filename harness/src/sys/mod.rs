@@ -21,6 +21,7 @@ pub mod signals;
 pub mod sock_diag;
 pub mod spawn;
 pub mod sysctl;
+pub mod tbf;
 pub mod tc;
 pub mod tcp_info;
 pub mod transmit;

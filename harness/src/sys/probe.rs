@@ -43,6 +43,8 @@ pub enum Trial {
     Nft,
     /// Can a packet rule in the middle answer with a reset or an ICMP error?
     Reject,
+    /// Can packets be held in the middle and let go: tbf?
+    Hold,
     /// Does the kernel track and translate connections, and do as it is told about them?
     Conntrack,
     /// Can sockets be destroyed through sock_diag (`INET_DIAG_DESTROY`)?
@@ -53,11 +55,12 @@ pub enum Trial {
 
 impl Trial {
     /// Every such question.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Redirect,
         Self::Netem,
         Self::Nft,
         Self::Reject,
+        Self::Hold,
         Self::Conntrack,
         Self::SockDestroy,
         Self::Guest,
@@ -69,6 +72,7 @@ impl Trial {
             Self::Netem => "netem",
             Self::Nft => "nft",
             Self::Reject => "reject",
+            Self::Hold => "hold",
             Self::Conntrack => "conntrack",
             Self::SockDestroy => "sock-destroy",
             Self::Guest => "guest",
@@ -82,6 +86,7 @@ impl Trial {
             Self::Netem => kernel::netem(),
             Self::Nft => kernel::nft(),
             Self::Reject => kernel::reject(),
+            Self::Hold => kernel::hold(),
             Self::Conntrack => kernel::conntrack(),
             Self::SockDestroy => kernel::sock_destroy(),
             Self::Guest => guest::guest(),

@@ -6,6 +6,7 @@ mod deaths;
 mod faults;
 mod fidelity;
 mod guests;
+mod held;
 mod impairment;
 mod inject;
 mod layout;
@@ -39,7 +40,7 @@ fn registry() -> Result<Registry, Problems> {
         }),*] };
     }
     Registry::build(&sources![
-        calls closures deaths faults fidelity guests impairment inject layout links misuse netem
+        calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
         options processes readiness refusals routed routes rules signals sysctls
     ])
 }

@@ -92,8 +92,8 @@ impl Rule {
     }
 
     /// The rule's own chains, `chain` and one after it: whom of those that fit it takes, its
-    /// counter, and what it does.
-    pub(in super::super) fn act(&self, chain: &str, counter: &str) -> String {
+    /// counter, and what it does; `detour` is the interface where the held wait.
+    pub(in super::super) fn act(&self, chain: &str, counter: &str, detour: &str) -> String {
         let mut choice = String::new();
         if let Some(chance) = self.what.chance {
             let threshold = (chance * f64::from(DICE)).round().max(1.0);
@@ -111,6 +111,10 @@ impl Rule {
         let verdict = match self.fate {
             Fate::Dropped => "drop".to_owned(),
             Fate::Reset => "reject with tcp reset".to_owned(),
+            // A copy waits. The frame itself, which over a veth still belongs to the socket that
+            // sent it (`skb_scrub_packet`), would count as not having left its host, and TCP
+            // sends no such thing again (`net/ipv4/tcp_output.c`, `skb_still_in_host_queue`).
+            Fate::Held => format!("dup to \"{detour}\"\ndrop"),
             Fate::Refused(error) => {
                 let (v4, v6) = error.codes();
                 let v4 = v4.map(|code| format!("meta protocol ip reject with icmp type {code}"));

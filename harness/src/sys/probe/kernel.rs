@@ -13,7 +13,7 @@ use super::Answer;
 use crate::sys::{
     conntrack, nft,
     rtnl::{self, Rtnl},
-    sysctl,
+    sysctl, tbf,
     tc::{Fate, Word},
 };
 
@@ -118,6 +118,16 @@ pub fn reject() -> Answer {
                  type filter hook ingress device \"lo\" priority 0;\n \
                  reject with tcp reset\n }\n }\n";
     nft::load(table).map_err(|error| error.to_string())
+}
+
+/// A packet rule in the middle that holds: beyond the rule itself, the gate to hold it at.
+pub fn hold() -> Answer {
+    nft()?;
+    let table = "table netdev lastack_hold {\n chain probe {\n \
+                 type filter hook ingress device \"lo\" priority 1;\n \
+                 dup to \"lo\"\n drop\n }\n }\n";
+    nft::load(table).map_err(|error| error.to_string())?;
+    qdisc(tbf::TBF, TcHandle::ROOT, TcHandle::UNSPEC, &tbf::gate(false))
 }
 
 /// A NAT as a lab's router has it: the rules, the settings, and forgetting it all.
