@@ -219,9 +219,8 @@ impl Matrix {
                 }
             }
         }
-        let (differing, all) = (differing.len(), self.cases.len());
-        let _ =
-            writeln!(text, "\n{all} cases on {} kernels: {differing} differ", self.kernels.len());
+        let (differing, all, kernels) = (differing.len(), self.cases.len(), self.kernels.len());
+        let _ = writeln!(text, "\n{differing} of {all} cases differ between {kernels} kernels");
         text
     }
 }
