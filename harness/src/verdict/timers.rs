@@ -180,11 +180,12 @@ pub fn window_probe_gap(n: u32, retries2: u32, rto: Duration, max: Duration) -> 
 }
 
 /// How many probes an orphan sends behind a closed window, answered or not: it ends in place of the
-/// next, once its back-off has reached the longest wait (`tcp_timer.c`, `tcp_probe_timer`;
-/// `tcp_orphan_retries` allows none from there). Under a stock `tcp_orphan_retries` of 0 only.
+/// next, once its back-off has reached the longest wait and is no less than `tcp_orphan_retries`
+/// (`tcp_timer.c`, `tcp_probe_timer`).
 #[must_use]
-pub fn orphaned_window_probes(rto: Duration, max: Duration) -> u32 {
-    (0..).find(|backoff| step(*backoff, rto, max) == max).unwrap_or(0)
+pub fn orphaned_window_probes(orphan_retries: u32, rto: Duration, max: Duration) -> u32 {
+    let longest = (0..).find(|backoff| step(*backoff, rto, max) == max).unwrap_or(0);
+    longest.max(orphan_retries)
 }
 
 /// A peer that falls silent behind its closed window, from the first probe without an answer,

@@ -88,8 +88,9 @@ fn window_probes_double_up_to_tcp_retries2() {
 
 #[test]
 fn an_orphan_behind_a_closed_window() {
-    let probes = orphaned_window_probes(R, RTO_MAX);
-    assert_eq!((probes, orphaned_window_probes(ms(240), RTO_MAX)), (10, 9));
+    let probes = orphaned_window_probes(0, R, RTO_MAX);
+    assert_eq!((probes, orphaned_window_probes(0, ms(240), RTO_MAX)), (10, 9));
+    assert_eq!([3, 12].map(|retries| orphaned_window_probes(retries, R, RTO_MAX)), [10, 12]);
     close((0..=probes).map(|n| window_probe_gap(n, 15, R, RTO_MAX)).sum(), 340.3);
 }
 
