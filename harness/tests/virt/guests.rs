@@ -30,11 +30,11 @@ pub const TESTS: [Named; 10] = [
 
 pub fn image() -> Checked<Image> {
     let kernel = Kernel::find(None).map_err(|lack| lack.to_string())?;
-    Ok(image::build(&kernel, &[], &Places::find().target().join("lastack-images"))?)
+    Ok(image::build(&kernel, &[], &Places::find().images())?)
 }
 
 fn is_tried() -> Checked {
-    let cache = Places::find().target().join("lastack-images");
+    let cache = Places::find().images();
     for kernel in Kernel::all() {
         let boot = trial::boot(&kernel, &[], &cache)?;
         same((boot.image > 1 << 20, boot.boot > boot.build), (true, true))?;
