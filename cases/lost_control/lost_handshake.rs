@@ -23,6 +23,18 @@ pub fn cases(family: &mut Family) {
             [
                 ("by_timer_ipv4", (Ip::V4, Side::Server)),
                 ("by_timer_ipv6", (Ip::V6, Side::Server)),
+            ],
+            second,
+        );
+    // Before 6.5 both ends double their waits in step: whose turn it was cannot be told apart.
+    family
+        .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
+        .covers(["LC-06"])
+        .source("tcp_minisocks.c tcp_check_req; ip-sysctl tcp_syn_linear_timeouts (Linux 6.5)")
+        .needs([Need::Nft, Need::Kernel(6, 5)])
+        .waits(Duration::from_secs(2))
+        .across(
+            [
                 ("on_request_ipv4", (Ip::V4, Side::Client)),
                 ("on_request_ipv6", (Ip::V6, Side::Client)),
             ],
