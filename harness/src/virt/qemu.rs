@@ -43,7 +43,9 @@ const MACHINE: &[&str] = &[
 const COMMAND_LINE: &[&str] = &[
     "console=ttyS0 quiet panic=-1",
     // The same addresses and the same numbers in every boot.
-    "nokaslr random.trust_cpu=on",
+    // Programs, too, are at the same addresses, so that what QEMU has translated of one is good
+    // for all the processes that run it.
+    "nokaslr norandmaps random.trust_cpu=on",
     // Clocks that count instructions need no measuring. Measuring them against each other took an
     // interpreted processor half of a boot; and since nobody can tell the kernel the rate of its
     // local timer, that gives way to the HPET.
