@@ -14,7 +14,7 @@ use crate::runner::needs::{self, Need, Unmet};
 use crate::runner::registry::Registry;
 use crate::sys::probe;
 use crate::sys::spawn::Owner;
-use crate::virt::Kernel;
+use crate::virt::{Kernel, Lack};
 
 #[derive(Serialize)]
 struct Finding {
@@ -42,6 +42,8 @@ struct Examination {
     kernels: Vec<Found>,
     /// Why there is no virtual kernel, and what to do.
     no_kernels: Option<String>,
+    /// Those that are there and of no use: why, and what to do.
+    useless: Vec<String>,
     runnable: usize,
     ignored: usize,
     findings: Vec<Finding>,
@@ -108,6 +110,7 @@ fn examine(registry: &Registry, choice: &Choice) -> Examination {
         kernel: probe::kernel_version().1,
         kernels: kernels.into_iter().map(found).collect(),
         no_kernels,
+        useless: Kernel::useless().iter().map(Lack::to_string).collect(),
         runnable: cases.len() - ignored,
         ignored,
         findings,
@@ -123,13 +126,17 @@ fn met(need: Need, kernels: &[Kernel]) -> std::result::Result<Option<String>, Un
 }
 
 fn in_words(examination: &Examination) -> String {
-    let Examination { kernel, kernels, no_kernels, runnable, ignored, findings } = examination;
+    let Examination { kernel, kernels, no_kernels, useless, runnable, ignored, findings } =
+        examination;
     let mut text = format!("kernel {kernel}: {runnable} cases can run, {ignored} cannot\n");
     for Found { release, file, runnable } in kernels {
         let _ = writeln!(text, "virtual kernel {release}, for {runnable}: {}", file.display());
     }
     if let Some(why) = no_kernels {
         let _ = writeln!(text, "no virtual kernel: {why}");
+    }
+    for why in useless.iter().filter(|why| no_kernels.as_ref() != Some(why)) {
+        let _ = writeln!(text, "no use as one: {why}");
     }
     text.push('\n');
     let width = findings.iter().map(|finding| finding.need.len()).max().unwrap_or(0);

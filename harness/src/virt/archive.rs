@@ -23,17 +23,23 @@ const END: &[u8] = b"TRAILER!!!";
 pub(super) struct Archive {
     bytes: Vec<u8>,
     folders: BTreeSet<String>,
+    files: BTreeSet<String>,
     entries: u32,
 }
 
 impl Archive {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new(), folders: BTreeSet::new(), entries: 0 }
+        let (folders, files) = (BTreeSet::new(), BTreeSet::new());
+        Self { bytes: Vec::new(), folders, files, entries: 0 }
     }
 
-    /// A file that may be executed, by its path from the root, with the folders above it.
+    /// A file that may be executed, by its path from the root, with the folders above it. One
+    /// that is there already, as a library of two programs is, stays as it is.
     pub(super) fn file(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
         let path = path.trim_start_matches('/');
+        if !self.files.insert(path.to_owned()) {
+            return Ok(());
+        }
         self.folders_above(path)?;
         self.entry(path, PROGRAM, None, content)
     }
@@ -95,5 +101,34 @@ impl Archive {
         let mut bytes = trailer(self.bytes)?;
         bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cpio::newc::Reader;
+
+    use super::*;
+
+    #[test]
+    fn each_folder_and_file_is_in_it_once_and_folders_come_first() {
+        let mut archive = Archive::new();
+        archive.file("/usr/lib/one", b"1").unwrap();
+        archive.file("/usr/lib/two", b"22").unwrap();
+        archive.file("/usr/lib/one", b"another").unwrap();
+        archive.folder("/usr/lib").unwrap();
+        let bytes = archive.finish().unwrap();
+        assert!(Archive::is_whole(&bytes) && !Archive::is_whole(&bytes[..BLOCK / 2]));
+        let (mut rest, mut names) = (&bytes[..], Vec::new());
+        loop {
+            let entry = Reader::new(rest).unwrap();
+            if entry.entry().is_trailer() {
+                break;
+            }
+            names.push((entry.entry().name().to_owned(), entry.entry().file_size()));
+            rest = entry.finish().unwrap();
+        }
+        let expected = [("usr", 0), ("usr/lib", 0), ("usr/lib/one", 1), ("usr/lib/two", 2)];
+        assert_eq!(names, expected.map(|(name, size)| (name.to_owned(), size)));
     }
 }
