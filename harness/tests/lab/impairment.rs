@@ -32,12 +32,6 @@ pub fn cases(family: &mut Family) {
         .source("lastack's own word")
         .needs([Need::Netem])
         .run(every_setting_is_taken_by_the_kernel);
-    family
-        .case("the_same_seed_loses_the_same")
-        .covers(["ZZ-22"])
-        .source("lastack's own word")
-        .needs([Need::Netem, Need::Kernel(6, 6)])
-        .run(the_same_seed_loses_the_same);
 }
 
 async fn an_impossible_impairment_is_refused(scene: Scene) -> Result {
@@ -229,23 +223,4 @@ async fn every_setting_is_taken_by_the_kernel(scene: Scene) -> Result {
         lab.impair(netem).that_may_miss().turn_on().await?.lift().await?;
     }
     Ok(())
-}
-
-async fn the_same_seed_loses_the_same(scene: Scene) -> Result {
-    let mut runs = Vec::new();
-    for _ in 0..2 {
-        let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-        let netem = Netem::new().loss(30.0).seed(42);
-        let lossy = lab.impair(netem).from("a").that_may_miss().turn_on().await?;
-        let start = lab.wire().mark().await?;
-        for _ in 0..8 {
-            a.write("x").ok().await?;
-            a.kernel().is_acknowledged().await?;
-        }
-        b.read_until(8).ok().await?;
-        drop(lossy);
-        let first = lab.wire().in_order(start, vec![data().from("a"); 8], Duration::from_secs(1));
-        runs.push(first.await?.iter().map(|it| it.arrived.is_some()).collect::<Vec<_>>());
-    }
-    same("losses of two runs", runs[1].clone(), runs[0].clone())
 }
