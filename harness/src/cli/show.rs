@@ -4,7 +4,7 @@ use super::{Exit, KernelArgument, nothing_can_run, print};
 use crate::error::{Error, Result};
 use crate::runner::choice::choose_one;
 use crate::runner::events::{Event, Finished, Reporter};
-use crate::runner::evidence::account;
+use crate::runner::evidence::{account, span};
 use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
 use crate::runner::pool::{self, Means};
@@ -56,7 +56,7 @@ pub(super) fn show(
         }
     };
     let mut text = account(case, &finished);
-    text.push_str(&format!("\ntook {:.3} s\n", finished.elapsed.as_secs_f64()));
+    text.push_str(&format!("\ntook {}\n", span(finished.elapsed)));
     print(&text);
     Ok(if finished.outcome.passed() { Exit::AllWell } else { Exit::CaseFailed })
 }
