@@ -22,7 +22,14 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c tcp_write_timeout; tcp_ipv4.c tcp_v4_send_reset")
         .needs([Need::Nft])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, none_arrives);
+        .across(Ip::BOTH, |scene, ip| none_arrives(scene, ip, RETRIES));
+    family
+        .case("stock_writes_to_nobody_succeed_for_a_quarter_of_an_hour")
+        .covers(["LC-12"])
+        .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| none_arrives(scene, ip, timers::STOCK_RETRIES));
 }
 
 async fn once(scene: Scene, ip: Ip) -> Result {
@@ -47,8 +54,8 @@ async fn once(scene: Scene, ip: Ip) -> Result {
     Ok(())
 }
 
-async fn none_arrives(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn none_arrives(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     let resets = packets().from("b").flags(Flags::RST).are_dropped();
@@ -62,7 +69,7 @@ async fn none_arrives(scene: Scene, ip: Ip) -> Result {
         a.write(words).ok().await?;
     }
     b.kernel().is_gone().await?;
-    let give_up = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let give_up = timers::give_up(retries, rto, timers::RTO_MAX);
     let limit = give_up.window().to + 3 * rto;
     let gone = a.kernel().is_gone_within(limit).await?;
 

@@ -15,23 +15,44 @@ pub fn cases(family: &mut Family) {
         .covers(["NF-09"])
         .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer")
         .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, idle);
+        .across(Ip::BOTH, |scene, ip| idle(scene, ip, RETRIES));
+    family
+        .case("stock_write_without_its_address_is_told_after_a_quarter_of_an_hour")
+        .covers(["NF-09"])
+        .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| idle(scene, ip, timers::STOCK_RETRIES));
     family
         .case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
         .covers(["NF-09"])
         .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, in_flight);
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES));
+    family
+        .case("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
+        .covers(["NF-09"])
+        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, timers::STOCK_RETRIES));
     family
         .case("peer_without_its_address_is_silent")
         .covers(["NF-10"])
         .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, peer);
+        .across(Ip::BOTH, |scene, ip| peer(scene, ip, RETRIES));
+    family
+        .case("stock_peer_without_its_address_is_silent_for_a_quarter_of_an_hour")
+        .covers(["NF-10"])
+        .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| peer(scene, ip, timers::STOCK_RETRIES));
 }
 
-async fn idle(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn idle(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let rto = a.info().ok().await?.rto();
     let start = lab.wire().mark().await?;
@@ -44,17 +65,17 @@ async fn idle(scene: Scene, ip: Ip) -> Result {
     // Only IPv6 remembers why it could not send what it never sent.
     let errno = if ip == Ip::V6 { Errno::ENETUNREACH } else { Errno::ETIMEDOUT };
     let failed = reading.done().await?.errno(errno)?;
-    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
     Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
         .judge("the end after the write", failed.ended().since(began))?;
     lab.wire().absent(start, any()).await?;
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn in_flight(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
-    let flight = pair.data_in_flight(RETRIES).await?;
+    let flight = pair.data_in_flight(retries).await?;
     let Pair { lab, a, b, .. } = &pair;
 
     let _gone = lab.remove_address("a", ip).await?;
@@ -64,10 +85,10 @@ async fn in_flight(scene: Scene, ip: Ip) -> Result {
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn peer(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn peer(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let end = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let end = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
     let start = lab.wire().mark().await?;
     let _gone = lab.remove_address("b", ip).await?;
 

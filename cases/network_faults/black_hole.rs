@@ -15,7 +15,14 @@ pub fn cases(family: &mut Family) {
         .claims(["A34"])
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, times_out);
+        .across(Ip::BOTH, |scene, ip| times_out(scene, ip, RETRIES));
+    family
+        .case("black_hole_in_stock_is_silent_for_a_quarter_of_an_hour")
+        .covers(["NF-01"])
+        .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| times_out(scene, ip, timers::STOCK_RETRIES));
     family
         .case("cable_pulled_far_away_looks_like_a_black_hole")
         .covers(["NF-01"])
@@ -49,8 +56,8 @@ struct Fate {
     sent: Vec<(Flags, u32, u32)>,
 }
 
-async fn times_out(scene: Scene, ip: Ip) -> Result {
-    let fate = meets(&scene, ip, Silence::BlackHole).await?;
+async fn times_out(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let fate = meets(&scene, ip, Silence::BlackHole, retries).await?;
     same("what the survivor is told", Some(Errno::ETIMEDOUT), fate.read)
 }
 
@@ -64,7 +71,7 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
 
 /// Both at once, each in a lab of its own.
 async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
-    let (one, other) = try_join!(meets(scene, ip, one), meets(scene, ip, other))?;
+    let (one, other) = try_join!(meets(scene, ip, one, RETRIES), meets(scene, ip, other, RETRIES))?;
     same("what the survivor is told", Some(Errno::ETIMEDOUT), one.read)?;
     // A timer that is late on one side may save a retransmission there; what is sent is alike.
     let shared = one.sent.len().min(other.sent.len());
@@ -75,10 +82,10 @@ async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
     same("what the survivor sees", cut(one), cut(other))
 }
 
-async fn meets(scene: &Scene, ip: Ip, silence: Silence) -> Result<Fate> {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Fate> {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let give_up = timers::give_up(RETRIES, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let give_up = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
     let start = lab.wire().mark().await?;
     let (_hole, _cable, _loss);
     match silence {

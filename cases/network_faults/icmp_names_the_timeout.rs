@@ -27,8 +27,15 @@ pub fn cases(family: &mut Family) {
                 ("prohibited_ipv6", (Ip::V6, Prohibited, EACCES)),
                 ("address_ipv6", (Ip::V6, HostUnreachable, EHOSTUNREACH)),
             ],
-            named,
+            |scene, answer| named(scene, answer, RETRIES),
         );
+    family
+        .case("hard_icmp_error_names_the_timeout_after_a_quarter_of_an_hour")
+        .covers(["NF-13"])
+        .source("RFC 5927 4.1; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Duration::from_secs(940))
+        .run(|scene| named(scene, (Ip::V4, PortUnreachable, ECONNREFUSED), timers::STOCK_RETRIES));
     family
         .case("routing_loop_only_names_the_timeout")
         .covers(["NF-30"])
@@ -40,16 +47,23 @@ pub fn cases(family: &mut Family) {
                 ("ipv4", (Ip::V4, TimeExceeded, EHOSTUNREACH)),
                 ("ipv6", (Ip::V6, TimeExceeded, EHOSTUNREACH)),
             ],
-            named,
+            |scene, answer| named(scene, answer, RETRIES),
         );
+    family
+        .case("routing_loop_names_the_timeout_after_a_quarter_of_an_hour")
+        .covers(["NF-30"])
+        .source("RFC 792 (type 11); tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Duration::from_secs(940))
+        .run(|scene| named(scene, (Ip::V4, TimeExceeded, EHOSTUNREACH), timers::STOCK_RETRIES));
 }
 
-async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Result {
-    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno), retries: u32) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
     let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
     let in_vain = pair.write_in_vain(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    in_vain.judge(&timers::give_up(RETRIES, in_vain.rto, timers::RTO_MAX))
+    in_vain.judge(&timers::give_up(retries, in_vain.rto, timers::RTO_MAX))
 }

@@ -16,7 +16,14 @@ pub fn cases(family: &mut Family) {
         .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout")
         .needs([Need::Nft])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, hangs);
+        .across(Ip::BOTH, |scene, ip| hangs(scene, ip, 2));
+    family
+        .case("bulk_hangs_for_a_quarter_of_an_hour_where_only_small_packets_pass")
+        .covers(["NF-29"])
+        .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| hangs(scene, ip, timers::STOCK_RETRIES));
     family
         .case("path_mtu_probing_finds_the_size_that_passes")
         .covers(["NF-29"])
@@ -26,8 +33,8 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, heals);
 }
 
-async fn hangs(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", 2);
+async fn hangs(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let hole = lab.router_drops().from("a").longer_than(PASSES).turn_on().await?;
     a.write("small").ok().await?;

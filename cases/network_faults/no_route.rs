@@ -9,7 +9,10 @@ use lastack::prelude::*;
 
 const RETRIES: u32 = 2;
 
-const ROUTES: [(&str, (Misroute, Errno, Ip)); 8] = [
+/// What is wrong with the route, and what the application hears of it in the end.
+type Route = (Misroute, Errno, Ip);
+
+const ROUTES: [(&str, Route); 8] = [
     ("deleted_ipv4", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V4)),
     ("deleted_ipv6", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V6)),
     ("unreachable_ipv4", (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V4)),
@@ -26,19 +29,33 @@ pub fn cases(family: &mut Family) {
         .covers(["NF-07"])
         .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
         .waits(Duration::from_secs(4))
-        .across(ROUTES, in_flight);
+        .across(ROUTES, |scene, route| in_flight(scene, route, RETRIES));
+    family
+        .case("stock_data_in_flight_ends_in_the_errno_of_the_route_a_quarter_of_an_hour_later")
+        .covers(["NF-07"])
+        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(ROUTES, |scene, route| in_flight(scene, route, timers::STOCK_RETRIES));
     family
         .case("data_not_yet_sent_waits_under_the_persist_timer")
         .covers(["NF-08"])
         .source("tcp_timer.c tcp_probe_timer; inet6_connection_sock.c inet6_csk_xmit")
         .waits(Duration::from_secs(2))
-        .across(ROUTES, before);
+        .across(ROUTES, |scene, route| before(scene, route, RETRIES));
+    family
+        .case("stock_data_not_yet_sent_waits_for_a_quarter_of_an_hour")
+        .covers(["NF-08"])
+        .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(ROUTES, |scene, route| before(scene, route, timers::STOCK_RETRIES));
 }
 
-async fn in_flight(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn in_flight(scene: Scene, (how, errno, ip): Route, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
-    let flight = pair.data_in_flight(RETRIES).await?;
+    let flight = pair.data_in_flight(retries).await?;
     let Pair { lab, a, b, .. } = &pair;
 
     let _lost = lab.misroute("a", "b", how).await?;
@@ -51,8 +68,8 @@ async fn in_flight(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Res
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn before(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn before(scene: Scene, (how, errno, ip): Route, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let rto = a.info().ok().await?.rto();
     let start = lab.wire().mark().await?;
@@ -66,7 +83,7 @@ async fn before(scene: Scene, (how, errno, ip): (Misroute, Errno, Ip)) -> Result
     // Only IPv6 remembers why it could not send what it never sent.
     let errno = if ip == Ip::V6 { errno } else { Errno::ETIMEDOUT };
     let failed = reading.done().await?.errno(errno)?;
-    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
     Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
         .judge("the end after the write", failed.ended().since(began))?;
     lab.wire().absent(start, any()).await?;

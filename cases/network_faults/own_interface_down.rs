@@ -15,7 +15,14 @@ pub fn cases(family: &mut Family) {
         .covers(["NF-05"])
         .source("tcp_output.c tcp_check_probe_timer; tcp_timer.c tcp_probe_timer")
         .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, down);
+        .across(Ip::BOTH, |scene, ip| down(scene, ip, RETRIES));
+    family
+        .case("stock_write_over_an_interface_that_is_down_is_told_after_a_quarter_of_an_hour")
+        .covers(["NF-05"])
+        .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| down(scene, ip, timers::STOCK_RETRIES));
     family
         .case("write_over_an_interface_that_comes_back_is_delivered_by_the_next_probe")
         .covers(["NF-16"])
@@ -27,29 +34,36 @@ pub fn cases(family: &mut Family) {
         .covers(["NF-17"])
         .source("tcp_timer.c tcp_probe_timer")
         .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, deleted);
+        .across(Ip::BOTH, |scene, ip| deleted(scene, ip, RETRIES));
+    family
+        .case("stock_write_over_a_deleted_interface_is_told_after_a_quarter_of_an_hour")
+        .covers(["NF-17"])
+        .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| deleted(scene, ip, timers::STOCK_RETRIES));
 }
 
-async fn down(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn down(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let start = lab.wire().mark().await?;
     let _down = lab.interface_down("a").await?;
-    ends(&lab, &a, ip, start).await?;
+    ends(&lab, &a, ip, retries, start).await?;
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn deleted(scene: Scene, ip: Ip) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+async fn deleted(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let start = lab.wire().mark().await?;
     a.host().lose_network().await?;
     a.kernel().is(State::Established)?;
-    ends(&lab, &a, ip, start).await?;
+    ends(&lab, &a, ip, retries, start).await?;
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn ends(lab: &Lab, a: &End, ip: Ip, start: Mark) -> Result {
+async fn ends(lab: &Lab, a: &End, ip: Ip, retries: u32, start: Mark) -> Result {
     let rto = a.info().ok().await?.rto();
     let reading = a.read(1).on("reader").start().await?.blocked().await?;
     let began = lastack::Stamp::now();
@@ -61,7 +75,7 @@ async fn ends(lab: &Lab, a: &End, ip: Ip, start: Mark) -> Result {
     // sent; IPv4 keeps that for retransmissions.
     let errno = if ip == Ip::V6 { Errno::ENETUNREACH } else { Errno::ETIMEDOUT };
     let failed = reading.done().await?.errno(errno)?;
-    let nominal = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
     Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
         .judge("the end after the write", failed.ended().since(began))?;
     lab.wire().absent(start, any()).await

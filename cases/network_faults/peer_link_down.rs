@@ -23,13 +23,27 @@ pub fn cases(family: &mut Family) {
         .claims(["A34"])
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
         .waits(Duration::from_secs(4))
-        .across(places, before);
+        .across(places, |scene, place| before(scene, place, RETRIES));
+    family
+        .case("write_without_carrier_ends_in_host_unreachable_after_a_quarter_of_an_hour")
+        .covers(["NF-03"])
+        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| before(scene, (false, ip), timers::STOCK_RETRIES));
     family
         .case("carrier_lost_with_data_in_flight_ends_in_host_unreachable")
         .covers(["NF-04"])
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, in_flight);
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES));
+    family
+        .case("carrier_lost_with_data_in_flight_is_told_after_a_quarter_of_an_hour")
+        .covers(["NF-04"])
+        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, timers::STOCK_RETRIES));
 }
 
 /// A host asks three times before it gives up on a neighbour, one second apart unless told. How
@@ -40,9 +54,9 @@ fn ask_quickly(host: &Host, ip: Ip) -> Result<Duration> {
     Ok(3 * Duration::from_millis(100))
 }
 
-async fn before(scene: Scene, (direct, ip): (bool, Ip)) -> Result {
+async fn before(scene: Scene, (direct, ip): (bool, Ip), retries: u32) -> Result {
     let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
-    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = if direct { pair.direct() } else { pair };
     let Pair { lab, a, b, .. } = pair.connect().await?;
     ask_quickly(a.host(), ip)?;
@@ -57,8 +71,8 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip)) -> Result {
 
     // The segment waits in the neighbour's queue: no retransmission leaves TCP that could be the
     // first, so the limit counts from the write (`tcp_output.c`, `skb_still_in_host_queue`).
-    let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX).limit;
-    let last = timers::nothing_leaves(RETRIES, rto, timers::RTO_MAX);
+    let limit = timers::give_up(retries, rto, timers::RTO_MAX).limit;
+    let last = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
     let window = Window { from: limit, ..Window::timer(last, "the first timeout past the limit") };
     window.judge("EHOSTUNREACH after the write", failed.ended().since(began))?;
     a.read(1).eof().await?;
@@ -69,12 +83,12 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip)) -> Result {
     Ok(())
 }
 
-async fn in_flight(scene: Scene, ip: Ip) -> Result {
+async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = scene.pair().ip(ip).neighbours(Neighbours::Learned);
-    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+    let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
     let asking = ask_quickly(pair.a.host(), ip)?;
-    let flight = pair.data_in_flight(RETRIES).await?;
+    let flight = pair.data_in_flight(retries).await?;
     let Pair { lab, a, b, .. } = &pair;
 
     let _out = lab.unplug("a").that_may_miss().now().await?;

@@ -55,11 +55,8 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_retries2 (15; 924.6 seconds)")
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
-        .across(Ip::BOTH, |scene, ip| dies(scene.pair().ip(ip), STOCK, STOCK));
+        .across(Ip::BOTH, |scene, ip| dies(scene.pair().ip(ip), timers::STOCK_RETRIES, timers::STOCK_RETRIES));
 }
-
-/// `tcp_retries2` as it comes.
-const STOCK: u32 = 15;
 
 /// One small write into a silence, with so many retransmissions at the most.
 async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {

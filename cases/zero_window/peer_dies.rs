@@ -16,11 +16,22 @@ pub fn cases(family: &mut Family) {
         .claims(["A1"])
         .source("tcp_timer.c tcp_probe_timer, tcp_write_err; RFC 1122 4.2.2.17")
         .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, given_up);
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, |scene, kind, death| {
+            given_up(scene, kind, death, RETRIES)
+        });
+    family
+        .case("machine_dead_behind_a_closed_window_is_given_up_after_a_quarter_of_an_hour")
+        .covers(["ZW-03"])
+        .source("tcp_timer.c tcp_probe_timer, tcp_write_err; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .across(Death::BOTH_OVER_BOTH, |scene, death| {
+            given_up(scene, HostKind::Namespace, death, timers::STOCK_RETRIES)
+        });
 }
 
-async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
-    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, RETRIES);
+async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill), retries: u32) -> Result {
+    let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, retries);
     let pair = pair.small_window_at_b().connect().await?;
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, .. } = pair;
@@ -34,10 +45,10 @@ async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Resul
     // sent after the last answer, but the waits have doubled all the time.
     let segments = wire.segments();
     let answer = segments.iter().rfind(|it| it.from == "b").unwrap_or(&closed);
-    let probes = wire.exactly(answer, vec![probe().from("a"); RETRIES as usize]).await?;
+    let probes = wire.exactly(answer, vec![probe().from("a"); retries as usize]).await?;
     let all = wire.count(&closed, probe().from("a")).await? as u32;
-    let first = all + 1 - RETRIES;
-    let death = timers::window_probe_death(first, RETRIES, rto, timers::RTO_MAX);
+    let first = all + 1 - retries;
+    let death = timers::window_probe_death(first, retries, rto, timers::RTO_MAX);
     let window = Window::timer(death, "tcp_retries2 probes, doubling, and one more wait");
     window.judge("death after the first unanswered probe", told.ended().since(probes[0].at()))?;
 

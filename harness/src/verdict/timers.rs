@@ -37,6 +37,9 @@ pub const ATO_MIN: Duration = ms(40);
 /// `tcp_orphan_retries`' meaning of the value 0 (`net/ipv4/tcp_timer.c`, `tcp_orphan_retries`).
 pub const ORPHAN_RETRIES: u32 = 8;
 
+/// `tcp_retries2` as it comes (`TCP_RETR2`): a quarter of an hour.
+pub const STOCK_RETRIES: u32 = 15;
+
 /// The elapsed time that `boundary` retransmissions stand for: doubling from `base` up to `max`,
 /// then linear (`tcp_timer.c`, `tcp_model_timeout`).
 #[must_use]
