@@ -23,7 +23,7 @@ pub fn cases(family: &mut Family) {
         .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
         .needs([Need::VirtualTime, Need::Nft])
         .waits(Duration::from_secs(940))
-        .across(Ip::BOTH, |scene, ip| hangs(scene, ip, timers::STOCK_RETRIES));
+        .run(|scene| hangs(scene, Ip::V4, timers::STOCK_RETRIES));
     family
         .case("path_mtu_probing_finds_the_size_that_passes")
         .covers(["NF-29"])

@@ -25,7 +25,8 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c tcp_probe_timer, tcp_write_err; ip-sysctl tcp_retries2")
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
-        .across(Death::BOTH_OVER_BOTH, |scene, death| {
+        .run(|scene| {
+            let death = (Ip::V4, Lab::power_off as Kill);
             given_up(scene, HostKind::Namespace, death, timers::STOCK_RETRIES)
         });
 }
