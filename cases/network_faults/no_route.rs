@@ -76,22 +76,13 @@ async fn in_flight(scene: Scene, (how, errno, ip): Route, retries: u32) -> Resul
 
 async fn before(scene: Scene, (how, errno, ip): Route, retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let pair = pair.connect().await?;
+    let Pair { lab, b, .. } = &pair;
     let start = lab.wire().mark().await?;
-    let reading = a.read(1).on("reader").start().await?.blocked().await?;
 
     let _lost = lab.misroute("a", "b", how).await?;
-    let began = lastack::Stamp::now();
-    a.write("hello?").ok().await?;
-    a.kernel().probes_the_window().await?;
 
-    // Only IPv6 remembers why it could not send what it never sent.
-    let errno = if ip == Ip::V6 { errno } else { Errno::ETIMEDOUT };
-    let failed = reading.done().await?.errno(errno)?;
-    let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
-    Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
-        .judge("the end after the write", failed.ended().since(began))?;
+    pair.write_that_never_leaves(retries, errno).await?;
     lab.wire().absent(start, any()).await?;
     b.kernel().is(State::Established).map(drop)
 }

@@ -46,39 +46,26 @@ pub fn cases(family: &mut Family) {
 
 async fn down(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let pair = pair.connect().await?;
+    let Pair { lab, b, .. } = &pair;
     let start = lab.wire().mark().await?;
     let _down = lab.interface_down("a").await?;
-    ends(&lab, &a, ip, retries, start).await?;
+    // The interface took its route along.
+    pair.write_that_never_leaves(retries, Errno::ENETUNREACH).await?;
+    lab.wire().absent(start, any()).await?;
     b.kernel().is(State::Established).map(drop)
 }
 
 async fn deleted(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
+    let pair = pair.connect().await?;
+    let Pair { lab, a, b, .. } = &pair;
     let start = lab.wire().mark().await?;
     a.host().lose_network().await?;
     a.kernel().is(State::Established)?;
-    ends(&lab, &a, ip, retries, start).await?;
+    pair.write_that_never_leaves(retries, Errno::ENETUNREACH).await?;
+    lab.wire().absent(start, any()).await?;
     b.kernel().is(State::Established).map(drop)
-}
-
-async fn ends(lab: &Lab, a: &End, ip: Ip, retries: u32, start: Mark) -> Result {
-    let rto = a.info().ok().await?.rto();
-    let reading = a.read(1).on("reader").start().await?.blocked().await?;
-    let began = lastack::Stamp::now();
-    a.write("hello?").ok().await?;
-    a.kernel().probes_the_window().await?;
-    same("in flight", 0, a.info().ok().await?.unacked())?;
-
-    // The interface took its route along. Only IPv6 remembers why it could not send what it never
-    // sent; IPv4 keeps that for retransmissions.
-    let errno = if ip == Ip::V6 { Errno::ENETUNREACH } else { Errno::ETIMEDOUT };
-    let failed = reading.done().await?.errno(errno)?;
-    let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
-    Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
-        .judge("the end after the write", failed.ended().since(began))?;
-    lab.wire().absent(start, any()).await
 }
 
 async fn back(scene: Scene, ip: Ip) -> Result {

@@ -8,8 +8,9 @@ use crate::{
     error::Result,
     fault::BlackHole,
     pair::Pair,
+    stamp::Stamp,
     verdict::{
-        Outcome,
+        Outcome, Window, same,
         timers::{self, GiveUp},
     },
     wire::{Retries, Segment, Wire, pattern::data},
@@ -61,6 +62,30 @@ impl Pair {
         a.kernel().is_gone().await?;
         let first = self.wire().expect(data().from("a")).await?;
         Ok(InVain { told, retries: self.wire().retries_of(&first).await?, rto })
+    }
+
+    /// Lets `a` write what its own host has no way to send. It waits under the persist timer, never
+    /// in flight, until a blocked read hears of the end: after `retries` (`tcp_retries2`) probes
+    /// that never leave, and one more interval. Only IPv6 remembers `why` it could not send what it
+    /// never sent; IPv4 keeps that for retransmissions (`tcp_timer.c`, `tcp_probe_timer`;
+    /// `inet6_connection_sock.c`, `inet6_csk_xmit`).
+    ///
+    /// # Errors
+    /// It ends otherwise, or at another time.
+    pub async fn write_that_never_leaves(&self, retries: u32, why: Errno) -> Result {
+        let a = &self.a;
+        let rto = a.info().ok().await?.rto();
+        let reading = a.read(1).on("reader").start().await?.blocked().await?;
+        let began = Stamp::now();
+        a.write("hello?").ok().await?;
+        a.kernel().probes_the_window().await?;
+        same("in flight", 0, a.info().ok().await?.unacked())?;
+
+        let errno = if a.local_address().is_ipv6() { why } else { Errno::ETIMEDOUT };
+        let failed = reading.done().await?.errno(errno)?;
+        let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
+        Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+            .judge("the end after the write", failed.ended().since(began))
     }
 
     /// Lets `a` write into a black hole and waits for its first timeout; `retries` is its host's
