@@ -1,6 +1,6 @@
 //! Cases on a virtual kernel: dealt out to as many guests as there are cores for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -35,10 +35,9 @@ impl Guests {
     #[must_use]
     pub fn new(registry: &Registry, places: Places, keep: bool) -> Self {
         let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
-        let mut programs: Vec<_> =
-            needs.filter_map(elsewhere::programs).filter_map(probe::program).collect();
-        programs.sort();
-        programs.dedup();
+        // Most cases name the same few.
+        let programs: BTreeSet<_> = needs.filter_map(elsewhere::programs).collect();
+        let programs = programs.into_iter().filter_map(probe::program).collect();
         Self { places, keep, programs, images: Mutex::default() }
     }
 

@@ -131,14 +131,15 @@ impl Choice {
 
     fn kernels(&self) -> &std::result::Result<Vec<Arc<Kernel>>, Lack> {
         self.kernels.get_or_init(|| {
-            let which = match &self.allowed {
-                Allowed::Virtual(which) => which.as_deref(),
-                Allowed::Any | Allowed::Host => None,
+            let mut kernels = match &self.allowed {
+                Allowed::Virtual(Some(which)) => vec![Kernel::find(Some(which))?],
+                Allowed::Virtual(None) | Allowed::Any | Allowed::Host => Kernel::all(),
             };
-            let first = Kernel::find(which)?;
-            let others = if which.is_some() { Vec::new() } else { Kernel::all() };
-            let others = others.into_iter().filter(|kernel| *kernel != first);
-            Ok(std::iter::once(first.clone()).chain(others).map(Arc::new).collect())
+            if kernels.is_empty() {
+                // Whoever asks for the first of none is told why.
+                kernels.push(Kernel::find(None)?);
+            }
+            Ok(kernels.into_iter().map(Arc::new).collect())
         })
     }
 
