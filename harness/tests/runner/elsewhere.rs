@@ -10,6 +10,12 @@ use libtest_mimic::Trial;
 
 use crate::common::{self, Checked, Named, Seen, or_ignored, run};
 
+/// How a line begins that tells when something was sent or told, in nanoseconds.
+const PROBED: &str = "after ";
+
+/// One tick of a kernel of 250 Hz, as all of Debian's and Ubuntu's for clouds are.
+const TICK: Duration = Duration::from_millis(4);
+
 /// Cases for guests. Some of them kill theirs.
 pub fn registry() -> Result<Registry, Problems> {
     Registry::build(&[FamilySource { family: "control", file: "control/virtual.rs", cases }])
@@ -26,6 +32,13 @@ fn cases(family: &mut Family) {
         .waits(Duration::from_secs(7_925))
         .run(waits_for_hours);
     family.case("fails_with_a_connection").covers(id).source("here").run(fails_with_a_connection);
+    family
+        .case("tells_when_it_is_probed")
+        .covers(id)
+        .source("here")
+        .needs([Need::VirtualTime])
+        .waits(Keepalive::STOCK.end())
+        .run(tells_when_it_is_probed);
     let needing: [(_, &[Need]); 3] = [
         ("needs_an_older_kernel", &[Need::Before(6, 13)]),
         ("needs_a_newer_kernel", &[Need::Kernel(6, 13)]),
@@ -61,6 +74,20 @@ async fn fails_with_a_connection(scene: Scene) -> Result {
     pair.b.read(1).eof().await.map(drop)
 }
 
+/// Fails, so that what it has said is shown.
+async fn tells_when_it_is_probed(scene: Scene) -> Result {
+    let Pair { lab, a, .. } = scene.pair().option_on_a(option::KEEPALIVE, 1).connect().await?;
+    let heard = lab.wire().expect(syn_ack().from("b")).await?;
+    let _dead = lab.power_off("b").now().await?;
+    let told = a.read(1).await?.errno(Errno::ETIMEDOUT)?;
+    lab.wire().expect(rst().from("a")).await?;
+    for probe in lab.wire().segments().iter().filter(|segment| segment.at() > heard.at()) {
+        println!("{PROBED}{}", probe.at().since(heard.at()).as_nanos());
+    }
+    println!("{PROBED}{}", told.ended().since(heard.at()).as_nanos());
+    Err(Error::mismatch("this case", "nothing", "what it has printed"))
+}
+
 async fn panics_its_kernel(_: Scene) -> Result {
     let what = || "crash the kernel".to_owned();
     fs::write("/proc/sysrq-trigger", "c").attempt(what)?;
@@ -73,8 +100,9 @@ pub fn tests() -> Vec<Trial> {
         ("a_kernel_that_is_not_there_is_told_with_the_way_to_get_it", no_such_kernel),
         ("hours_are_not_waited_for_on_the_host", not_on_the_host),
     ];
-    let virtual_only: [Named; 6] = [
+    let virtual_only: [Named; 7] = [
         ("hours_pass_on_a_virtual_kernel", hours),
+        ("the_same_case_twice_takes_the_same_times_to_the_tick", repeats),
         ("evidence_is_brought_out_of_a_guest", evidence),
         ("a_kernel_panic_fails_its_case_and_no_other", panic),
         ("what_a_guest_cannot_run_is_ignored_with_its_reason", ignored_inside),
@@ -161,6 +189,22 @@ fn hours() -> Checked {
     Ok(())
 }
 
+fn repeats() -> Checked {
+    let times = || -> Checked<Vec<Duration>> {
+        let seen = program(&["run", "tells_when_it_is_probed", "--kernel", "virtual"])?;
+        seen.ends(1)?.says("expected: nothing")?.clear()?;
+        let told = seen.out.lines().filter_map(|line| line.trim().strip_prefix(PROBED));
+        Ok(told.map(|n| n.parse().map(Duration::from_nanos)).collect::<Result<_, _>>()?)
+    };
+    let (first, second) = (times()?, times()?);
+    // The third segment of the handshake, nine probes, the reset, and what the reader was told.
+    let close = first.iter().zip(&second).all(|(a, b)| a.abs_diff(*b) <= TICK);
+    match close && first.len() == 12 && second.len() == 12 {
+        true => Ok(()),
+        false => Err(format!("once {first:?}, then {second:?}").into()),
+    }
+}
+
 fn evidence() -> Checked {
     let seen = program(&["run", "fails_with_a_connection", "--kernel", "virtual"])?;
     seen.ends(1)?.says("FAILED (virtual ")?.says("on the virtual kernel ")?;
@@ -195,7 +239,7 @@ fn ignored_inside() -> Checked {
 
 fn target() -> Checked {
     let seen = run(life("virtual_test", &["waits_for_hours"]).env("LASTACK_KERNEL", "virtual"))?;
-    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 6 filtered out")?;
+    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out")?;
     seen.complains("lastack: 1 case ran on virtual ")?.complains("the longest for 2h12m05s")?;
     // Whoever only asks for names waits for no guest.
     let listed = run(life("virtual_test", &["--list"]).env("LASTACK_KERNEL", "virtual"))?;
