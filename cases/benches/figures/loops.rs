@@ -7,6 +7,7 @@ use lastack::{
     error::Attempt,
     runner::{case::Family, events::Finished, needs::Need},
 };
+use nix::net::if_::if_nameindex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::floor;
@@ -40,7 +41,7 @@ pub fn cases(family: &mut Family) {
 pub struct Told {
     /// Median time of one set-up.
     pub median_ms: f64,
-    /// Set-ups, taken down again, per second.
+    /// Set-ups, taken down again and gone, per second.
     pub per_second: f64,
 }
 
@@ -54,6 +55,7 @@ async fn labs(scene: Scene, _: ()) -> Result {
         // What the lab's conversations have left to do, they do now.
         tokio::task::yield_now().await;
     }
+    all_gone().await?;
     tell_setups(&setups, began);
     Ok(())
 }
@@ -80,7 +82,23 @@ async fn floors(_: Scene, _: ()) -> Result {
         setups.push(start.elapsed());
         drop(floor);
     }
+    all_gone().await?;
     tell_setups(&setups, began);
+    Ok(())
+}
+
+/// Waits until the kernel has destroyed every namespace that was cabled to this process's own: it
+/// does so in its own time, and how far it has come when the last is let go differs from run to
+/// run (`net/core/net_namespace.c` `cleanup_net`).
+async fn all_gone() -> Result {
+    let attempt = || "list the ends of cables that are left".to_owned();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while if_nameindex().attempt(attempt)?.iter().count() > 1 {
+        if Instant::now() > deadline {
+            return Err(Error::system("see all labs go", "some were still there after 30 s"));
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     Ok(())
 }
 
