@@ -14,9 +14,6 @@ use crate::runner::jobs::skips_denied;
 /// One column less than the narrowest terminal in use: a line that wraps cannot be redrawn.
 const LINE: usize = 79;
 
-/// From here on seconds say little.
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// Tells a run on standard output: a line that is redrawn on a terminal, a line a case where
 /// the output goes elsewhere.
 pub struct Terminal<W> {
@@ -162,8 +159,8 @@ impl<W: Write> Terminal<W> {
         writeln!(self.out, "\n{head}")?;
         for (family, tally) in &self.families {
             let Tally { passed, failed, ignored, time } = tally;
-            let time = if *time < HOUR { seconds(*time) } else { format!("{:>9}", span(*time)) };
-            let row = format!("{family:width$}  {passed:>6}  {failed:>6}  {ignored:>7}  {time}");
+            let time = span(*time);
+            let row = format!("{family:width$}  {passed:>6}  {failed:>6}  {ignored:>7}  {time:>9}");
             let mark = if *failed > 0 { Mark::Failed } else { Mark::Plain };
             writeln!(self.out, "{}", mark.paint(&row, self.colour))?;
         }

@@ -20,6 +20,9 @@ const QUICK: Duration = Duration::from_millis(1);
 /// A pause at least this long gets a row of its own.
 const SILENCE: Duration = Duration::from_millis(100);
 
+/// The time column is as wide as the longest time, and at least this.
+const TIME: usize = 10;
+
 /// A journey at least this long is told; a path inside one kernel takes microseconds.
 const SLOW: Duration = Duration::from_millis(1);
 
@@ -39,7 +42,8 @@ pub fn ladder(records: &[Record]) -> String {
 #[must_use]
 pub fn draw(story: &Story) -> String {
     let rows = rows(story);
-    let Some((zero, _)) = rows.first() else { return "nothing was seen\n".to_owned() };
+    let [(zero, _), ..] = rows.as_slice() else { return "nothing was seen\n".to_owned() };
+    let time = rows.last().map_or(0, |(last, _)| millis(last.since(*zero)).len()).max(TIME);
     let (mut page, hosts) = match story.hosts.as_slice() {
         [(left, _), (right, _)] => {
             let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
@@ -47,11 +51,11 @@ pub fn draw(story: &Story) -> String {
             let [gutter, other] = [left, right].map(|host| {
                 longest(&mut rows.iter().filter_map(|(_, row)| row.call_length(story, host)))
             });
-            let mut canvas = Canvas::new(label, gutter, other);
+            let mut canvas = Canvas::new(time, label, gutter, other);
             canvas.heading(&title(story, left), &title(story, right));
             (Page::Beside(canvas), [left.as_str(), right.as_str()])
         }
-        _ => (Page::List(String::new()), ["", ""]),
+        _ => (Page::List(String::new(), time), ["", ""]),
     };
     for line in legend(story) {
         page.text(&line);
@@ -82,21 +86,22 @@ pub fn draw(story: &Story) -> String {
 /// What ladders are drawn on.
 enum Page {
     Beside(Canvas),
-    List(String),
+    /// What is written, and the columns of the time.
+    List(String, usize),
 }
 
 impl Page {
     fn text(&mut self, text: &str) {
         match self {
             Self::Beside(canvas) => canvas.text(text),
-            Self::List(out) => *out += &format!("{:>10}  {text}\n", ""),
+            Self::List(out, width) => *out += &format!("{:>width$}  {text}\n", ""),
         }
     }
 
     fn gap(&mut self, text: &str) {
         match self {
             Self::Beside(canvas) => canvas.gap(text),
-            Self::List(out) => *out += &format!("{:>10}  {text}\n", "⋮"),
+            Self::List(out, width) => *out += &format!("{:>width$}  {text}\n", "⋮"),
         }
     }
 
@@ -109,9 +114,9 @@ impl Page {
                 Row::Notice(notice) => canvas.across(time, &words(notice), rule(notice)),
                 Row::Segment(_) | Row::Stray(_) => canvas.arrow(time, &row.arrow(story, hosts[0])),
             },
-            Self::List(out) => {
+            Self::List(out, width) => {
                 let line = row.line(story).replace(char::is_control, " ");
-                *out += &format!("{time:>10}  {line}\n");
+                *out += &format!("{time:>width$}  {line}\n");
             }
         }
     }
@@ -119,7 +124,7 @@ impl Page {
     fn finish(self) -> String {
         match self {
             Self::Beside(canvas) => canvas.finish(),
-            Self::List(out) => out,
+            Self::List(out, _) => out,
         }
     }
 }

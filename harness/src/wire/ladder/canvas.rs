@@ -4,12 +4,6 @@
 /// Columns of a whole line.
 const WIDTH: usize = 110;
 
-/// Columns of the time, right-aligned.
-const TIME: usize = 10;
-
-/// Where the left gutter begins.
-const LEFT: usize = TIME + 2;
-
 /// The narrowest and the widest lane.
 const LANE: (usize, usize) = (40, 62);
 
@@ -49,30 +43,39 @@ pub(super) struct Arrow {
 /// A ladder being drawn.
 pub(super) struct Canvas {
     out: String,
+    /// Columns of the time, right-aligned.
+    time: usize,
     lane: usize,
     /// Columns of the left gutter; the right one has what is left of the line.
     gutter: usize,
 }
 
 impl Canvas {
-    /// A canvas whose lane fits labels of up to `label` characters, and whose gutters fit
-    /// calls of as many as `left` and `right`, as far as there is room.
-    pub(super) fn new(label: usize, left: usize, right: usize) -> Self {
+    /// A canvas for times of `time` characters, whose lane fits labels of up to `label`, and whose
+    /// gutters fit calls of as many as `left` and `right`, as far as there is room.
+    pub(super) fn new(time: usize, label: usize, left: usize, right: usize) -> Self {
+        // After the time two blanks; between gutters and lane two lifelines, each with a blank on
+        // its outer side.
+        let room = WIDTH - (time + 2) - 4 - 2 * GUTTER;
         // The label, two blanks, three strokes before it, two and a tip behind.
-        let lane = (label + 8).clamp(LANE.0, LANE.1);
-        // Between gutters and lane: two lifelines, each with a blank on its outer side.
-        let spare = WIDTH - LEFT - 4 - lane - 2 * GUTTER;
+        let lane = (label + 8).clamp(LANE.0, LANE.1.min(room));
+        let spare = room - lane;
         let wish = |length: usize| length.min(LONG).saturating_sub(GUTTER);
         let (left, right) = (wish(left), wish(right));
         let share = match spare.checked_sub(left + right) {
             Some(rest) => left + rest / 2,
             None => spare * left / (left + right),
         };
-        Self { out: String::new(), lane, gutter: GUTTER + share }
+        Self { out: String::new(), time, lane, gutter: GUTTER + share }
+    }
+
+    /// Where the left gutter begins.
+    fn left(&self) -> usize {
+        self.time + 2
     }
 
     fn left_line(&self) -> usize {
-        LEFT + self.gutter + 1
+        self.left() + self.gutter + 1
     }
 
     fn right_line(&self) -> usize {
@@ -82,10 +85,11 @@ impl Canvas {
     /// The names of the hosts, each centred on its lifeline.
     pub(super) fn heading(&mut self, left: &str, right: &str) {
         let mut row = Line::new();
-        row.put_right(TIME, "ms");
+        row.put_right(self.time, "ms");
         for (name, line) in [(left, self.left_line()), (right, self.right_line())] {
             let length = name.chars().count();
-            let at = (line.saturating_sub(length / 2)).clamp(LEFT, WIDTH.max(length) - length);
+            let at =
+                (line.saturating_sub(length / 2)).clamp(self.left(), WIDTH.max(length) - length);
             row.put(at.max(row.end() + 2), name);
         }
         self.push(&row);
@@ -94,7 +98,7 @@ impl Canvas {
     /// A line of text without lifelines.
     pub(super) fn text(&mut self, text: &str) {
         let mut row = Line::new();
-        row.put(LEFT, text);
+        row.put(self.left(), text);
         self.push(&row);
     }
 
@@ -109,10 +113,10 @@ impl Canvas {
     /// Something that a host does by itself. Long words run into the lane, which is free.
     pub(super) fn aside(&mut self, time: &str, side: Side, text: &str) {
         let mut row = self.lifelines('│');
-        row.put_right(TIME, time);
+        row.put_right(self.time, time);
         let length = text.chars().count();
         match side {
-            Side::Left => row.put(LEFT, &clip(text, self.right_line() - 1 - LEFT)),
+            Side::Left => row.put(self.left(), &clip(text, self.right_line() - 1 - self.left())),
             Side::Right => {
                 let earliest = self.left_line() + 2;
                 let at = (self.right_line() + 2).min(WIDTH.saturating_sub(length)).max(earliest);
@@ -125,18 +129,18 @@ impl Canvas {
     /// Something that concerns everyone, ruled across the lifelines.
     pub(super) fn across(&mut self, time: &str, text: &str, rule: char) {
         let mut row = Line::new();
-        row.put_right(TIME, time);
-        let text = clip(text, WIDTH - LEFT - 6);
+        row.put_right(self.time, time);
+        let text = clip(text, WIDTH - self.left() - 6);
         let mut ruled = format!("{rule}{rule} {text} ");
         let length = ruled.chars().count();
-        ruled.extend(std::iter::repeat_n(rule, WIDTH - LEFT - length));
-        row.put(LEFT, &ruled);
+        ruled.extend(std::iter::repeat_n(rule, WIDTH - self.left() - length));
+        row.put(self.left(), &ruled);
         self.push(&row);
     }
 
     pub(super) fn arrow(&mut self, time: &str, arrow: &Arrow) {
         let mut row = self.lifelines('│');
-        row.put_right(TIME, time);
+        row.put_right(self.time, time);
         row.put(self.left_line() + 1, &self.shaft(arrow));
         let (at_left, at_right) = match arrow.from {
             Side::Left => (arrow.mark, arrow.arrival.as_str()),

@@ -59,6 +59,20 @@ fn no_line_is_wider_than_a_terminal() {
 }
 
 #[test]
+fn a_week_stands_in_its_column() {
+    let mut all = records();
+    let week = 7 * 24 * 3_600_000_000;
+    all.extend(goes(&Build::v4().seq(1001).flags(ACK), Some(week), Some(week + 12)));
+    let drawn = ladder(&all);
+    for line in drawn.lines() {
+        let (time, rest) = line.split_at("604800000.000".len());
+        let time = time.trim_start();
+        let known = time.is_empty() || time == "ms" || time.parse::<f64>().is_ok();
+        assert!(known && rest.starts_with("  "), "{line}\n{drawn}");
+    }
+}
+
+#[test]
 fn more_than_two_hosts_are_told_as_a_list() {
     let mut all = records();
     all.push(Record::Host { name: "c".into(), addresses: Vec::new() });
