@@ -29,7 +29,9 @@ async fn corrupt(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
     let start = wire.mark().await?;
 
     // A bit in every frame from a. Some bits are nobody's: of the sender's hardware address, of
-    // IPv6's traffic class. Their frames get through, and are right.
+    // IPv6's traffic class. Their frames get through, and are right: a reset, too, of which b would
+    // ask whether it is meant, and now and then the answer would get through as well.
+    let unasked = lab.black_hole().from("b").that_may_miss().open().await?;
     let path = lab.impair(Netem::new().corrupt(100.0)).from("a").turn_on().await?;
     a.write_pattern(WRITTEN).ok().await?;
     a.part_by(parting).await?;
@@ -39,6 +41,7 @@ async fn corrupt(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
     wire.expect(tried.from("a")).after(start).await?;
     let read = read.blocked().await?;
     path.lift().await?;
+    unasked.lift().await?;
 
     parting.leaves(read.done().await?, WRITTEN.into())?;
     same("checksums failed", true, b.host().counter("Tcp:InCsumErrors")? > 0)?;

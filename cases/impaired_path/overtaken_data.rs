@@ -52,6 +52,7 @@ async fn fin_first(scene: Scene, ip: Ip) -> Result {
     let hung_up = b.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
 
     a.write("late").ok().await?;
+    wire.expect(data().from("a")).await?;
     forth.change(no_more()).await?;
     a.close().ok().await?;
 
@@ -80,6 +81,7 @@ async fn still_read(scene: Scene, ip: Ip) -> Result {
     let read = b.read(100).start().await?.blocked().await?;
 
     a.write("late").ok().await?;
+    wire.expect(data().from("a")).await?;
     forth.change(no_more()).await?;
     a.reset().await?;
 
@@ -108,6 +110,7 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
     let read = b.read(100).start().await?.blocked().await?;
 
     a.write("late").ok().await?;
+    wire.expect(data().from("a")).await?;
     forth.change(no_more()).await?;
     a.reset().await?;
 
