@@ -57,6 +57,10 @@ pub(crate) fn extinguish(life: &Life) -> Result {
         }
     }
     let mut residents = residents(&life.netns);
+    if held.is_empty() && residents.is_empty() {
+        // Nothing lives there, so nothing is left of it.
+        return Ok(());
+    }
     for pid in &residents {
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
