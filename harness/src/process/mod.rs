@@ -13,6 +13,7 @@ pub mod option;
 mod perform;
 mod program;
 pub mod protocol;
+mod shows;
 mod socket;
 mod subject;
 mod talk;
