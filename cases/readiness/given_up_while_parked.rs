@@ -20,7 +20,7 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let rto = a.info().ok().await?.rto();
     let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
-    let (failed, at_once) = (Events::ERR | Events::HUP, Some(Duration::ZERO));
+    let failed = Events::ERR | Events::HUP;
 
     let _silence = lab.black_hole().open().await?;
     a.write("is anybody there?").ok().await?;
@@ -35,11 +35,9 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let first = lab.wire().expect(data().from("a")).await?;
     end.judge(&lab.wire().retries_of(&first).await?, woken.ended())?;
 
-    a.poll(Events::ALL, at_once).await?.is(&(Events::ALL | failed))?;
-    a.epoll(Events::ALL, at_once).await?.is(&(Events::ALL | failed))?;
-    a.select(at_once).await?.is(&(true, true, false))?;
+    a.shows(Events::ALL | failed).await?;
     a.recv(1, 0).errno(Errno::ETIMEDOUT).await?;
-    a.poll(Events::ALL, at_once).await?.is(&(Events::ALL | Events::HUP))?;
+    a.shows(Events::ALL | Events::HUP).await?;
     a.recv(1, 0).eof().await?;
     a.get(option::ERROR).await?.is(&0)?;
     a.send("x", 0).errno(Errno::EPIPE).await?.with_sigpipe()?;
