@@ -10,8 +10,10 @@ use crate::error::Result;
 
 mod check;
 mod encode;
+mod slot;
 mod table;
 
+pub use slot::Slot;
 pub use table::Distribution;
 
 /// What an impaired path does to what is sent over it. A percentage is between 0 and 100.
@@ -87,19 +89,6 @@ impl Rate {
     pub fn bytes(bytes: u64) -> Self {
         Self { bytes, overhead: 0, cell: 0, cell_overhead: 0 }
     }
-}
-
-/// A path that opens only now and then, as a shared medium does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    /// At least this long between two openings.
-    pub from: Duration,
-    /// At most this long.
-    pub to: Duration,
-    /// Frames that get through an opening; 0 is as many as there are.
-    pub packets: u32,
-    /// Bytes that get through an opening; 0 is as many as there are.
-    pub bytes: u32,
 }
 
 impl Netem {
@@ -250,7 +239,7 @@ impl Netem {
     /// The longest that a frame is held back, as far as it is bounded; a rate's queue is not.
     #[must_use]
     pub fn longest_delay(&self) -> Duration {
-        let slot = self.slot.map_or(Duration::ZERO, |slot| slot.to);
+        let slot = self.slot.map_or(Duration::ZERO, |slot| slot.longest());
         self.delay + self.jitter * self.distribution.farthest() + slot
     }
 
@@ -298,7 +287,7 @@ impl std::fmt::Display for Netem {
             words.push(format!("limit {limit}"));
         }
         if let Some(slot) = self.slot {
-            words.push(format!("slot {:?} to {:?}", slot.from, slot.to));
+            words.push(slot.to_string());
         }
         f.write_str(&words.join(", "))
     }

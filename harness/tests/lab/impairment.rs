@@ -199,7 +199,8 @@ async fn every_setting_is_taken_by_the_kernel(scene: Scene) -> Result {
     let ten = Netem::new().delay(10 * MS);
     let model = GilbertElliott { to_bad: 1.0, to_good: 10.0, lost_in_bad: 70.0, lost_in_good: 0.1 };
     let cells = Rate { bytes: 1 << 33, overhead: 4, cell: 53, cell_overhead: 5 };
-    let slot = Slot { from: MS, to: 5 * MS, packets: 3, bytes: 9000 };
+    let slot = Slot { packets: 3, bytes: 9000, ..Slot::between(MS, 5 * MS) };
+    let slots_of = |distribution| Netem::new().slot(Slot { distribution, ..slot });
     let jittery = |kind| Netem::new().delay(10 * MS).jitter_of(MS, kind).delay_correlation(25.0);
     let all = [
         jittery(Distribution::Uniform),
@@ -211,7 +212,10 @@ async fn every_setting_is_taken_by_the_kernel(scene: Scene) -> Result {
         ten.clone().reorder(25.0).reorder_correlation(50.0).reorder_gap(5),
         Netem::new().corrupt(1.0).corrupt_correlation(25.0),
         Netem::new().rate(cells),
-        Netem::new().slot(slot),
+        slots_of(Distribution::Uniform),
+        slots_of(Distribution::Normal),
+        slots_of(Distribution::Pareto),
+        Netem::new().slot(Slot::every(MS)),
         Netem::new().limit(3),
     ];
     let mut path = lab.impair(ten).that_may_miss().turn_on().await?;

@@ -20,7 +20,9 @@ mod refusals;
 mod routed;
 mod routes;
 mod rules;
+mod shower;
 mod signals;
+mod slots;
 mod sysctls;
 
 use std::process::ExitCode;
@@ -41,7 +43,7 @@ fn registry() -> Result<Registry, Problems> {
     }
     Registry::build(&sources![
         calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
-        options processes readiness refusals routed routes rules signals sysctls
+        options processes readiness refusals routed routes rules signals slots sysctls
     ])
 }
 

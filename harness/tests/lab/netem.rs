@@ -2,19 +2,17 @@
 //! when they leave, and who received which of them when. Where chance is in it, the bounds are six
 //! standard deviations wide unless said otherwise: about two failures in a thousand million.
 
-use std::collections::HashMap;
-use std::net::UdpSocket;
+use std::collections::{HashMap, HashSet};
 
 use lastack::prelude::*;
-use lastack::wire::{Kind, Stray};
+use lastack::sys::qdisc::Counted;
 
 use crate::holds;
+use crate::shower::{Got, QUIET, Shower, numbers};
 
 const MS: Duration = Duration::from_millis(1);
 /// Fewer than the receive buffer of a datagram socket takes, should nobody read.
 const MANY: u16 = 200;
-/// Longer than anything here holds a datagram back.
-const QUIET: Duration = Duration::from_millis(700);
 
 pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
@@ -31,11 +29,13 @@ pub fn cases(family: &mut Family) {
         bursts_alternate_where_they_must
         bursts_change_their_mind_seldom
         a_duplicate_is_one_of_two
+        a_fully_correlated_duplication_copies_all_or_nothing
         every_fifth_overtakes
+        a_fully_correlated_reordering_is_of_all_or_nothing
         what_is_corrupt_never_reaches_a_socket
+        a_fully_correlated_corruption_spoils_all_or_nothing
         overhead_and_cells_cost_time
         what_finds_no_room_is_lost
-        a_slot_lets_one_through_at_a_time
         a_change_acts_on_what_flows
         counters_know_what_waits
     );
@@ -46,100 +46,6 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Netem, Need::Kernel(6, 6)])
         .waits(4 * QUIET)
         .across(Ip::BOTH, the_same_seed_takes_the_same);
-}
-
-/// A datagram that was received.
-#[derive(Debug)]
-struct Got {
-    number: u16,
-    sent: Stamp,
-    at: Stamp,
-    /// Every byte is what it was.
-    whole: bool,
-}
-
-fn datagram(number: u16, length: usize) -> Vec<u8> {
-    let mut bytes = number.to_ne_bytes().to_vec();
-    bytes.extend(Stamp::now().0.to_ne_bytes());
-    bytes.resize(length, 0x5a);
-    bytes
-}
-
-fn read(bytes: &[u8], length: usize) -> Option<Got> {
-    let number = u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?);
-    let sent = Stamp(i64::from_ne_bytes(bytes.get(2..10)?.try_into().ok()?));
-    let whole = bytes.len() == length && bytes[10..].iter().all(|byte| *byte == 0x5a);
-    Some(Got { number, sent, at: Stamp::now(), whole })
-}
-
-/// Two hosts, one of which showers the other with datagrams.
-struct Shower {
-    lab: Lab,
-    ip: Ip,
-    length: usize,
-}
-
-impl Shower {
-    /// Every frame counts here, so what a's kernel says of itself must be over: it announces its
-    /// IPv6 groups at once, and would again within a second.
-    async fn over(scene: &Scene, ip: Ip) -> Result<Self> {
-        let hour = 3_600_000;
-        let again = "net.ipv6.conf.default.mldv2_unsolicited_report_interval";
-        let lab = scene.lab().sysctl("a", again, hour).build().await?;
-        let announced = |it: &Stray| it.what.kind == Kind::Chatter && it.from == "a";
-        let deadline = Stamp::now().after(Duration::from_secs(1));
-        while !lab.wire().strays().iter().any(announced) && Stamp::now() < deadline {
-            tokio::time::sleep(MS).await;
-        }
-        Ok(Self { lab, ip, length: 32 })
-    }
-
-    async fn impair(&self, netem: Netem) -> Result<Impairment> {
-        // Datagrams are no segments, which is what a fault counts.
-        self.lab.impair(netem).from("a").that_may_miss().turn_on().await
-    }
-
-    /// Sends so many, this far apart, lets `meanwhile` happen, and gives those that arrived until
-    /// it was quiet for a while, in order of arrival.
-    async fn pour_while(
-        &self,
-        count: u16,
-        gap: Duration,
-        meanwhile: impl Future<Output = Result>,
-    ) -> Result<Vec<Got>> {
-        let (a, b) = (self.lab.host("a")?, self.lab.host("b")?);
-        let (length, to, from) = (self.length, b.address(self.ip, 9), a.address(self.ip, 0));
-        let words = || format!("pour datagrams to {to}");
-        let socket = b.run(move || UdpSocket::bind(to)).await?.attempt(words)?;
-        let receiver = b.start(move || -> std::io::Result<_> {
-            socket.set_read_timeout(Some(QUIET))?;
-            let (mut all, mut room) = (Vec::new(), [0; 2048]);
-            while let Ok(bytes) = socket.recv(&mut room) {
-                all.extend(read(&room[..bytes], length));
-            }
-            Ok(all)
-        })?;
-        let sender = a.start(move || -> std::io::Result<_> {
-            let socket = UdpSocket::bind(from)?;
-            for number in 0..count {
-                socket.send_to(&datagram(number, length), to)?;
-                std::thread::sleep(gap);
-            }
-            Ok(())
-        })?;
-        meanwhile.await?;
-        sender.done().await?.attempt(words)?;
-        receiver.done().await?.attempt(words)
-    }
-
-    /// As [`Self::pour_while`], all at once.
-    async fn pour(&self, count: u16) -> Result<Vec<Got>> {
-        self.pour_while(count, Duration::ZERO, async { Ok(()) }).await
-    }
-}
-
-fn numbers(all: &[Got]) -> Vec<u16> {
-    all.iter().map(|it| it.number).collect()
 }
 
 /// Expects a number of things that happen to each of `of` with this probability.
@@ -204,12 +110,44 @@ async fn a_loss_takes_its_share_of_all(scene: Scene, ip: Ip) -> Result {
     )
 }
 
+/// How many of a shower something happens to that has an even chance, with each the same fate as
+/// the one before: all or none, which is chance once in 2^63 times, and in the long run both. The
+/// first fate is the kernel's own draw (`init_crandom`), which no seed decides.
+async fn all_or_nothing(
+    scene: &Scene,
+    ip: Ip,
+    netem: Netem,
+    happened: impl Fn(&[Got], &Counted) -> Result<u16>,
+) -> Result {
+    const SOME: u16 = 64;
+    let (mut all, mut nothing) = (false, false);
+    // Two failures in a thousand million, as everywhere here.
+    for _ in 0..30 {
+        let shower = Shower::over(scene, ip).await?;
+        let path = shower.impair(netem.clone()).await?;
+        let got = shower.pour(SOME).await?;
+        let counted = path.lift().await?;
+        match happened(&got, &counted)? {
+            0 => nothing = true,
+            SOME => all = true,
+            some => {
+                return Err(Error::mismatch("that many of 64", "all or none", some.to_string()));
+            }
+        }
+        if all && nothing {
+            return Ok(());
+        }
+    }
+    Err(Error::mismatch("of thirty times", "both all and none", format!("all is {all}")))
+}
+
 async fn a_fully_correlated_loss_takes_all_or_nothing(scene: Scene, ip: Ip) -> Result {
-    let shower = Shower::over(&scene, ip).await?;
-    let path = shower.impair(Netem::new().loss(50.0).loss_correlation(100.0)).await?;
-    let all = shower.pour(64).await?;
-    holds("all or nothing, by chance once in 2^63", all.is_empty() || all.len() == 64)?;
-    path.lift().await.map(drop)
+    let netem = Netem::new().loss(50.0).loss_correlation(100.0);
+    all_or_nothing(&scene, ip, netem, |got, counted| {
+        same("the kernel's count", got.len() as u64, counted.passed)?;
+        Ok(got.len() as u16)
+    })
+    .await
 }
 
 async fn bursts_alternate_where_they_must(scene: Scene, ip: Ip) -> Result {
@@ -249,6 +187,15 @@ async fn a_duplicate_is_one_of_two(scene: Scene, ip: Ip) -> Result {
     same("passed", all.len() as u64, path.lift().await?.passed)
 }
 
+async fn a_fully_correlated_duplication_copies_all_or_nothing(scene: Scene, ip: Ip) -> Result {
+    let netem = Netem::new().duplicate(50.0).duplicate_correlation(100.0);
+    all_or_nothing(&scene, ip, netem, |got, _| {
+        let numbers: HashSet<_> = numbers(got).into_iter().collect();
+        Ok((got.len() - numbers.len()) as u16)
+    })
+    .await
+}
+
 async fn every_fifth_overtakes(scene: Scene, ip: Ip) -> Result {
     let shower = Shower::over(&scene, ip).await?;
     let path = shower.impair(Netem::new().delay(300 * MS).reorder(100.0).reorder_gap(5)).await?;
@@ -256,6 +203,18 @@ async fn every_fifth_overtakes(scene: Scene, ip: Ip) -> Result {
     let others = (0..20).filter(|number| number % 5 != 4);
     same("in order of arrival", [4, 9, 14, 19].into_iter().chain(others).collect(), got)?;
     same("the kernel's count", 4, path.lift().await?.reordered)
+}
+
+async fn a_fully_correlated_reordering_is_of_all_or_nothing(scene: Scene, ip: Ip) -> Result {
+    const LATE: Duration = Duration::from_millis(300);
+    let netem = Netem::new().delay(LATE).reorder(50.0).reorder_correlation(100.0);
+    all_or_nothing(&scene, ip, netem, |got, counted| {
+        // Who overtakes is not held back, and nobody else comes early.
+        let early = got.iter().filter(|it| it.at.since(it.sent) < LATE).count();
+        holds("those that come early overtake", early as u64 <= counted.reordered)?;
+        Ok(counted.reordered as u16)
+    })
+    .await
 }
 
 async fn what_is_corrupt_never_reaches_a_socket(scene: Scene, ip: Ip) -> Result {
@@ -269,6 +228,18 @@ async fn what_is_corrupt_never_reaches_a_socket(scene: Scene, ip: Ip) -> Result 
     holds("next to nothing is received", all.len() <= 30)?;
     holds("all of it right", all.iter().all(|it| it.whole))?;
     path.lift().await.map(drop)
+}
+
+async fn a_fully_correlated_corruption_spoils_all_or_nothing(scene: Scene, ip: Ip) -> Result {
+    let netem = Netem::new().corrupt(50.0).corrupt_correlation(100.0);
+    all_or_nothing(&scene, ip, netem, |got, _| {
+        let whole = got.iter().filter(|it| it.whole).count();
+        // Of 74 bytes (94 with IPv6) six are the sender's hardware address and four and a half the
+        // label of IPv6, and who flips a bit there spoils nothing: seven of 64, and more than
+        // thirty once in 10^11 times. Where every second is whole, so are more than 30, mostly.
+        Ok(if whole <= 30 { 64 } else { 64 - whole as u16 })
+    })
+    .await
 }
 
 async fn overhead_and_cells_cost_time(scene: Scene, ip: Ip) -> Result {
@@ -296,24 +267,6 @@ async fn what_finds_no_room_is_lost(scene: Scene, ip: Ip) -> Result {
     let all = shower.pour(20).await?;
     same("received", (0..5).collect(), numbers(&all))?;
     same("the kernel's count", 15, path.lift().await?.lost)
-}
-
-async fn a_slot_lets_one_through_at_a_time(scene: Scene, ip: Ip) -> Result {
-    let shower = Shower::over(&scene, ip).await?;
-    let slot = Slot { from: 40 * MS, to: 40 * MS, packets: 1, bytes: 0 };
-    let path = shower.impair(Netem::new().slot(slot)).await?;
-    let all = shower.pour(6).await?;
-    same("received", (0..6).collect(), numbers(&all))?;
-    shower.lab.wire().settle().await?;
-    let strays = shower.lab.wire().strays().into_iter().filter(|it| it.what.text.contains("UDP"));
-    let mut arrivals: Vec<_> = strays.filter_map(|it| it.arrived).collect();
-    arrivals.sort_unstable();
-    same("seen on the wire", 6, arrivals.len())?;
-    for pair in arrivals.windows(2) {
-        // The slot counts from when the kernel took the one before out of its queue.
-        Window::at_least(30 * MS, "a slot, less a tick").judge("apart", pair[1].since(pair[0]))?;
-    }
-    path.lift().await.map(drop)
 }
 
 async fn a_change_acts_on_what_flows(scene: Scene, ip: Ip) -> Result {

@@ -65,12 +65,18 @@ impl Netem {
                 return refuse(format!("overhead of {cell_overhead} bytes in cells of {cell}"));
             }
         }
-        if let Some(Slot { from, to, packets, bytes }) = self.slot {
+        if let Some(Slot { every, jitter, packets, bytes, .. }) = self.slot {
             let whole = [u128::from(packets), u128::from(bytes)];
-            if from > to || to.is_zero() {
-                return refuse(format!("a slot every {from:?} to {to:?}"));
+            if every.is_zero() {
+                return refuse("a slot every 0 s, which is a path that is always open".to_owned());
             }
-            if to.as_nanos() > i64::MAX as u128 || whole.iter().any(|n| *n > i32::MAX as u128) {
+            // As with the jitter of a delay (`get_slot`).
+            if jitter.as_nanos() > i32::MAX as u128 {
+                return refuse(format!("a slot's jitter of {jitter:?}, the most is 2.147 s"));
+            }
+            if i64::try_from(every.as_nanos()).is_err()
+                || whole.iter().any(|n| *n > i32::MAX as u128)
+            {
                 return refuse("a slot beyond what the kernel can count".to_owned());
             }
         }

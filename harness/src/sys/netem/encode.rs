@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{GilbertElliott, Loss, Netem, Rate, Slot};
+use super::{Distribution, GilbertElliott, Loss, Netem, Rate, Slot};
 
 const TCA_NETEM_CORR: u16 = 1;
 const TCA_NETEM_DELAY_DIST: u16 = 2;
@@ -19,6 +19,7 @@ const TCA_NETEM_RATE64: u16 = 8;
 const TCA_NETEM_LATENCY64: u16 = 10;
 const TCA_NETEM_JITTER64: u16 = 11;
 const TCA_NETEM_SLOT: u16 = 12;
+const TCA_NETEM_SLOT_DIST: u16 = 13;
 const TCA_NETEM_PRNG_SEED: u16 = 14;
 const NETEM_LOSS_GE: u16 = 2;
 
@@ -44,10 +45,7 @@ impl Netem {
             [self.delay_correlation, self.loss_correlation, self.duplicate_correlation].map(share);
         attribute(&mut out, TCA_NETEM_CORR, |out| words(out, &[delay, lost, twice]));
         if !self.jitter.is_zero() {
-            let table = self.distribution.table();
-            attribute(&mut out, TCA_NETEM_DELAY_DIST, |out| {
-                out.extend(table.into_iter().flat_map(i16::to_ne_bytes));
-            });
+            table(&mut out, TCA_NETEM_DELAY_DIST, self.distribution);
         }
         let overtaking = [self.reorder, self.reorder_correlation].map(share);
         attribute(&mut out, TCA_NETEM_REORDER, |out| words(out, &overtaking));
@@ -75,17 +73,30 @@ impl Netem {
         for (kind, time) in [(TCA_NETEM_LATENCY64, self.delay), (TCA_NETEM_JITTER64, self.jitter)] {
             attribute(out, kind, |out| out.extend(nanos(time).to_ne_bytes()));
         }
-        let closed = Slot { from: Duration::ZERO, to: Duration::ZERO, packets: 0, bytes: 0 };
-        let Slot { from, to, packets, bytes } = self.slot.unwrap_or(closed);
-        attribute(out, TCA_NETEM_SLOT, |out| {
-            // min_delay, max_delay; max_packets, max_bytes; dist_delay, dist_jitter.
-            out.extend([nanos(from), nanos(to)].into_iter().flat_map(i64::to_ne_bytes));
-            words(out, &[packets, bytes]);
-            out.extend([0; 16]);
-        });
+        self.slots(out);
         if let Some(seed) = self.seed {
             attribute(out, TCA_NETEM_PRNG_SEED, |out| out.extend(seed.to_ne_bytes()));
         }
+    }
+
+    /// Every slot is told as one of a distribution, also where the kernel would take a least and a
+    /// most: once it has had a table it draws from that and no longer heeds those two
+    /// (`get_slot_next`), and its arithmetic with them runs over where they are more than 2.1 s
+    /// apart, and takes no seed.
+    fn slots(&self, out: &mut Vec<u8>) {
+        let slot = self.slot.unwrap_or(Slot::every(Duration::ZERO));
+        if !slot.jitter.is_zero() {
+            table(out, TCA_NETEM_SLOT_DIST, slot.distribution);
+        }
+        attribute(out, TCA_NETEM_SLOT, |out| {
+            let [every, jitter] = [slot.every, slot.jitter].map(nanos);
+            // min_delay, max_delay: heeded without a table, and not zero where there are slots.
+            out.extend([every, every].into_iter().flat_map(i64::to_ne_bytes));
+            // max_packets, max_bytes.
+            words(out, &[slot.packets, slot.bytes]);
+            // dist_delay, dist_jitter.
+            out.extend([every, jitter].into_iter().flat_map(i64::to_ne_bytes));
+        });
     }
 }
 
@@ -104,6 +115,11 @@ fn share(percent: f64) -> u32 {
 /// in nanoseconds, too, and heed that.
 fn ticks(time: Duration) -> u32 {
     u32::try_from(time.as_nanos() >> 6).unwrap_or(u32::MAX)
+}
+
+fn table(out: &mut Vec<u8>, kind: u16, distribution: Distribution) {
+    let entries = distribution.table();
+    attribute(out, kind, |out| out.extend(entries.into_iter().flat_map(i16::to_ne_bytes)));
 }
 
 fn nanos(time: Duration) -> i64 {

@@ -96,13 +96,43 @@ fn a_rate_beyond_32_bits_has_an_attribute_of_its_own() {
 
 #[test]
 fn a_slot_is_forty_bytes() {
-    let slot = Slot { from: MS, to: 2 * MS, packets: 3, bytes: 4 };
+    let slot = Slot { packets: 3, bytes: 4, ..Slot::between(MS, 2 * MS) };
     let slot = attribute(&Netem::new().slot(slot), 12);
-    let mut expected = [1_000_000_i64, 2_000_000].map(i64::to_ne_bytes).concat();
+    let mut expected = [1_500_000_i64; 2].map(i64::to_ne_bytes).concat();
     expected.extend([3_u32, 4].map(u32::to_ne_bytes).concat());
-    expected.extend([0; 16]);
+    expected.extend([1_500_000_i64, 500_000].map(i64::to_ne_bytes).concat());
     assert_eq!(slot, expected);
     assert_eq!(slot.len(), 40);
+}
+
+#[test]
+fn a_slot_that_varies_brings_its_own_table() {
+    let spread = |distribution| Slot { jitter: MS, distribution, ..Slot::every(3 * MS) };
+    let uniform = attribute(&Netem::new().slot(spread(Distribution::Uniform)), 13);
+    let netem = Netem::new().slot(spread(Distribution::Pareto)).delay(MS).jitter(MS);
+    let pareto = attribute(&netem, 13);
+    assert_eq!((uniform.len(), pareto.len()), (2 * 4096, 2 * 4096));
+    assert_ne!(uniform, pareto);
+    assert_eq!(uniform, attribute(&netem, 2), "the delay has its own beside it");
+    assert!(netem.encode().len() < usize::from(u16::MAX), "both fit one attribute");
+    let even = parts(&Netem::new().slot(Slot::every(MS))).1;
+    assert!(even.iter().all(|(kind, _)| *kind != 13));
+}
+
+#[test]
+fn no_slot_is_told_as_one_that_is_always_open() {
+    assert_eq!(attribute(&Netem::new().loss(1.0), 12), [0; 40]);
+}
+
+#[test]
+fn slots_between_two_times_are_spread_around_their_middle() {
+    let slot = Slot::between(2 * MS, 6 * MS);
+    assert_eq!((slot.every, slot.jitter), (4 * MS, 2 * MS));
+    assert_eq!(slot, Slot::between(6 * MS, 2 * MS));
+    assert_eq!(Slot::between(MS, MS), Slot::every(MS));
+    assert_eq!(Netem::new().slot(slot).longest_delay(), 6 * MS);
+    let bell = Slot { distribution: Distribution::Normal, ..slot };
+    assert_eq!(Netem::new().slot(bell).delay(MS).longest_delay(), 13 * MS);
 }
 
 #[test]
@@ -130,7 +160,8 @@ fn what_cannot_be_is_refused_in_words() {
     let model =
         GilbertElliott { to_bad: 1.0, to_good: 101.0, lost_in_bad: 100.0, lost_in_good: 0.0 };
     let good = GilbertElliott { to_good: 10.0, ..model };
-    let slot = Slot { from: 2 * MS, to: MS, packets: 0, bytes: 0 };
+    let wild = Slot { jitter: 2148 * MS, ..Slot::every(3000 * MS) };
+    let packets = Slot { packets: u32::MAX, ..Slot::every(MS) };
     let cells = Rate { bytes: 1, overhead: 0, cell: 0, cell_overhead: 5 };
     let heavy = Rate { bytes: 1, overhead: -15, cell: 0, cell_overhead: 0 };
     for (impossible, words) in [
@@ -155,7 +186,10 @@ fn what_cannot_be_is_refused_in_words() {
         (Netem::new().rate(Rate::bytes(0)), "rate of 0"),
         (Netem::new().rate(cells), "without cells"),
         (Netem::new().rate(heavy), "overhead of -15"),
-        (Netem::new().slot(slot), "a slot every 2ms to 1ms"),
+        (Netem::new().slot(Slot::every(Duration::ZERO)), "a slot every 0 s"),
+        (Netem::new().slot(Slot::every(Duration::MAX)), "a slot beyond what the kernel can count"),
+        (Netem::new().slot(packets), "a slot beyond what the kernel can count"),
+        (Netem::new().slot(wild), "a slot's jitter of 2.148s, the most is 2.147 s"),
         (Netem::new(), "impair nothing"),
         (Netem::new().seed(1), "impair nothing"),
     ] {
@@ -177,7 +211,9 @@ fn what_can_be_is_taken() {
         Netem::new().delay(MS).reorder(100.0).reorder_gap(4),
         Netem::new().limit(1),
         Netem::new().rate(Rate::bytes(u64::MAX)),
-        Netem::new().slot(Slot { from: MS, to: MS, packets: 1, bytes: 0 }),
+        Netem::new().slot(Slot { packets: 1, ..Slot::every(MS) }),
+        // Of two times the kernel itself takes no more than 2.1 s between them.
+        Netem::new().slot(Slot::between(MS, 4000 * MS)),
         Netem::new().duplicate(10.0).corrupt(1.0).seed(7),
     ] {
         assert!(possible.check().is_ok(), "{possible}");
@@ -188,4 +224,7 @@ fn what_can_be_is_taken() {
 fn it_reads_as_words() {
     let netem = Netem::new().delay(20 * MS).jitter_of(MS, Distribution::Normal).loss(2.5);
     assert_eq!(netem.to_string(), "delay 20ms, jitter 1ms normal, loss 2.5 %");
+    let slot = Slot { packets: 2, bytes: 3000, ..Slot::between(MS, 3 * MS) };
+    let words = "slot every 2ms with jitter 1ms uniform for 2 frames or 3000 bytes";
+    assert_eq!(Netem::new().slot(slot).to_string(), words);
 }
