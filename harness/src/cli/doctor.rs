@@ -1,20 +1,25 @@
 //! `lastack doctor`: what this machine can run, what is missing, and how to get it.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Exit, json, print};
 use crate::error::Result;
+use crate::runner::case::Case;
 use crate::runner::elsewhere;
-use crate::runner::kernels::{Allowed, Choice};
+use crate::runner::guests::Guests;
+use crate::runner::kernels::{Allowed, Choice, Seat};
 use crate::runner::needs::{self, Need, Unmet};
+use crate::runner::places::Places;
 use crate::runner::registry::Registry;
 use crate::sys::probe;
 use crate::sys::spawn::Owner;
 use crate::virt::{Kernel, Lack};
+
+mod words;
 
 #[derive(Serialize)]
 struct Finding {
@@ -34,6 +39,18 @@ struct Found {
     release: String,
     file: PathBuf,
     runnable: usize,
+    /// If it was tried.
+    boot: Option<Boot>,
+}
+
+/// What came of a boot.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Boot {
+    /// It could run cases after so long.
+    Seconds(f64),
+    /// It cannot run any: why, and what to do.
+    Trouble(String),
 }
 
 #[derive(Serialize)]
@@ -60,18 +77,52 @@ impl Finding {
     }
 }
 
-pub(super) fn doctor(registry: &Registry, as_json: bool) -> Result<Exit> {
+pub(super) fn doctor(registry: &Registry, boot: bool, as_json: bool) -> Result<Exit> {
     let choice = Choice::among(Allowed::Any);
-    let examination = examine(registry, &choice);
+    let boots = if boot { Boots::of_all(registry) } else { Boots::default() };
+    let examination = examine(registry, &choice, &boots);
     if as_json {
         json(&examination)
     } else {
-        print(&in_words(&examination))
+        print(&words::of(&examination))
     }
-    Ok(if choice.possible().is_ok() { Exit::AllWell } else { Exit::NothingCanRun })
+    let comes = |found: &Found| !matches!(found.boot, Some(Boot::Trouble(_)));
+    let some = choice.host() || examination.kernels.iter().any(comes);
+    Ok(if some { Exit::AllWell } else { Exit::NothingCanRun })
 }
 
-fn examine(registry: &Registry, choice: &Choice) -> Examination {
+/// What came of those kernels' boots that were tried, by their files.
+#[derive(Default)]
+struct Boots(BTreeMap<PathBuf, std::result::Result<Duration, Unmet>>);
+
+impl Boots {
+    /// One after the other: two at once would each take as long as both.
+    fn of_all(registry: &Registry) -> Self {
+        let guests = Guests::new(registry, Places::find(), false);
+        let one = |kernel: &Kernel| (kernel.vmlinuz().to_owned(), guests.try_out(kernel));
+        Self(Kernel::all().iter().map(one).collect())
+    }
+
+    /// Whether this kernel came up, as far as that was tried.
+    fn came(&self, kernel: &Kernel) -> std::result::Result<(), Unmet> {
+        match self.0.get(kernel.vmlinuz()) {
+            Some(Err(unmet)) => {
+                let reason = format!("virtual {} does not boot", kernel.release);
+                Err(Unmet { reason, ..unmet.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn told(&self, kernel: &Kernel) -> Option<Boot> {
+        self.0.get(kernel.vmlinuz()).map(|answer| match answer {
+            Ok(took) => Boot::Seconds(took.as_secs_f64()),
+            Err(unmet) => Boot::Trouble(unmet.to_string()),
+        })
+    }
+}
+
+fn examine(registry: &Registry, choice: &Choice, boots: &Boots) -> Examination {
     let cases = registry.cases();
     let owner = match probe::namespaces() {
         Ok(Owner::Root) => "as the machine's root",
@@ -98,60 +149,44 @@ fn examine(registry: &Registry, choice: &Choice) -> Examination {
         usual.into_iter().chain(cases.iter().flat_map(|case| case.needs.clone())).collect();
     for need in asked {
         let wanting = cases.iter().filter(|case| case.needs.contains(&need)).count();
-        findings.push(Finding::new(need.to_string(), met(need, &kernels), wanting));
+        findings.push(Finding::new(need.to_string(), met(need, &kernels, boots), wanting));
     }
-    let ignored = cases.iter().filter(|case| choice.seat(case).is_err()).count();
+    // A case goes to the first kernel that might do, whether that boots or not.
+    let sits = |case: &&Case| match choice.seat(case) {
+        Ok(Seat::Host) => true,
+        Ok(Seat::Virtual(kernel)) => boots.came(&kernel).is_ok(),
+        Err(_) => false,
+    };
+    let runnable = cases.iter().filter(sits).count();
     let found = |kernel: Kernel| {
-        let might = cases.iter().filter(|case| case.obstacle_on(Some(&kernel)).is_none()).count();
-        let file = kernel.vmlinuz().to_owned();
-        Found { release: kernel.release, file, runnable: might }
+        let might = |case: &&Case| case.obstacle_on(Some(&kernel)).is_none();
+        let runnable = match boots.came(&kernel) {
+            Ok(()) => cases.iter().filter(might).count(),
+            Err(_) => 0,
+        };
+        let (file, boot) = (kernel.vmlinuz().to_owned(), boots.told(&kernel));
+        Found { release: kernel.release, file, runnable, boot }
     };
     Examination {
         kernel: probe::kernel_version().1,
         kernels: kernels.into_iter().map(found).collect(),
         no_kernels,
         useless: Kernel::useless().iter().map(Lack::to_string).collect(),
-        runnable: cases.len() - ignored,
-        ignored,
+        runnable,
+        ignored: cases.len() - runnable,
         findings,
     }
 }
 
 /// By this machine's kernel, or else by the first virtual one that meets it: which.
-fn met(need: Need, kernels: &[Kernel]) -> std::result::Result<Option<String>, Unmet> {
+fn met(
+    need: Need,
+    kernels: &[Kernel],
+    boots: &Boots,
+) -> std::result::Result<Option<String>, Unmet> {
     need.check().map(|()| None).or_else(|unmet| {
         let other = kernels.iter().find(|kernel| elsewhere::check(need, Some(kernel)).is_ok());
-        other.map(|kernel| Some(format!("on virtual {}", kernel.release))).ok_or(unmet)
+        let Some(kernel) = other else { return Err(unmet) };
+        boots.came(kernel).map(|()| Some(format!("on virtual {}", kernel.release)))
     })
-}
-
-fn in_words(examination: &Examination) -> String {
-    let Examination { kernel, kernels, no_kernels, useless, runnable, ignored, findings } =
-        examination;
-    let mut text = format!("kernel {kernel}: {runnable} cases can run, {ignored} cannot\n");
-    for Found { release, file, runnable } in kernels {
-        let _ = writeln!(text, "virtual kernel {release}, for {runnable}: {}", file.display());
-    }
-    if let Some(why) = no_kernels {
-        let _ = writeln!(text, "no virtual kernel: {why}");
-    }
-    for why in useless.iter().filter(|why| no_kernels.as_ref() != Some(why)) {
-        let _ = writeln!(text, "no use as one: {why}");
-    }
-    text.push('\n');
-    let width = findings.iter().map(|finding| finding.need.len()).max().unwrap_or(0);
-    for Finding { need, met, detail, remedy, cases } in findings {
-        let word = if *met { "yes" } else { "NO" };
-        let detail = detail.as_deref().map(|detail| format!("  {detail}")).unwrap_or_default();
-        let wanted = match (met, cases) {
-            (false, 1) => " (one case needs it)".to_owned(),
-            (false, 2..) => format!(" ({cases} cases need it)"),
-            _ => String::new(),
-        };
-        let _ = writeln!(text, "{need:width$}  {word:3}{detail}{wanted}");
-        if let Some(remedy) = remedy {
-            let _ = writeln!(text, "{:width$}       → {remedy}", "");
-        }
-    }
-    text
 }

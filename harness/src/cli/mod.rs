@@ -52,6 +52,9 @@ enum Command {
     Matrix(MatrixArguments),
     /// Say what this machine can run, what is missing, and how to get it
     Doctor {
+        /// Boot every virtual kernel, too, and say how long it takes or why it does not come up
+        #[arg(long)]
+        boot: bool,
         /// As JSON, one object a question
         #[arg(long)]
         json: bool,
@@ -151,7 +154,7 @@ pub fn program(gather: impl Fn() -> Result<Registry, Problems>, home: &Path) -> 
         Command::List { json, kernel } => list::list(&registry, json, kernel),
         Command::Show { filters, kernel } => show::show(&registry, &filters, kernel),
         Command::Matrix(arguments) => matrix::matrix(&registry, &arguments),
-        Command::Doctor { json } => doctor::doctor(&registry, json),
+        Command::Doctor { boot, json } => doctor::doctor(&registry, boot, json),
         Command::New(arguments) => new::new(&registry, &arguments, home),
     };
     exit.unwrap_or_else(|error| {

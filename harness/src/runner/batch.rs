@@ -198,8 +198,31 @@ fn useless(death: &Death) -> Unmet {
     Unmet {
         need: "virtual".to_owned(),
         reason: format!("{}{last}", death.why),
-        remedy: "`lastack doctor` shows the kernels there are, scripts/setup fetches them"
+        remedy: "`lastack doctor --boot` tries the kernels there are, scripts/setup fetches them"
             .to_owned(),
+    }
+}
+
+/// Whether a guest comes as far as being able to run cases: it is given none.
+///
+/// # Errors
+/// It does not: why.
+pub(super) fn try_out(boot: &dyn Boot) -> Result<(), Unmet> {
+    let hear = || -> Result<Option<Death>> {
+        let nothing = Manifest { cases: Vec::new(), jobs: 1, keep: false };
+        let mut voice = boot.boot(&nothing.encode()?)?;
+        Ok(match voice.next()? {
+            Told::Ended(Ending::PoweredOff) => None,
+            Told::Ended(ending) => Some(death(ending)),
+            Told::Frame(bytes) => Some(Death::early(match Word::decode(&bytes)? {
+                Word::Useless(why) => why,
+                _ => "it spoke of a case, and was given none".to_owned(),
+            })),
+        })
+    };
+    match hear().unwrap_or_else(|error| Some(Death::early(error))) {
+        None => Ok(()),
+        Some(death) => Err(useless(&death)),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Boot, News, Voice};
+use super::batch::{self, Batch, Boot, News, Voice};
 use super::case::Case;
 use super::elsewhere;
 use super::needs::Unmet;
@@ -19,6 +20,8 @@ const WORTH_A_GUEST: usize = 16;
 
 /// A guest has one processor, on which more than these would keep each other from their labs.
 const JOBS: usize = 24;
+
+const FETCH: &str = "scripts/setup fetches kernels anew";
 
 /// Runs cases on virtual kernels. Any number of threads may.
 #[derive(Debug)]
@@ -73,6 +76,21 @@ impl Guests {
         });
     }
 
+    /// Boots a guest of this kernel that is given no case, as it would be for cases: how long it
+    /// took from QEMU's start until it could have run one, and was ended.
+    ///
+    /// # Errors
+    /// It cannot run any: why, and what to do.
+    pub fn try_out(&self, kernel: &Kernel) -> Result<Duration, Unmet> {
+        let image = self.image(kernel)?;
+        let _seat = self.places.seat();
+        let _gate = self.places.gate(false);
+        let began = Instant::now();
+        let answer = batch::try_out(&Machines(&image)).map(|()| began.elapsed());
+        // Who asks how this kernel is has asked whom the usual remedy names.
+        answer.map_err(|unmet| Unmet { remedy: FETCH.to_owned(), ..unmet })
+    }
+
     /// The image for this kernel, made when first wanted.
     fn image(&self, kernel: &Kernel) -> Result<Arc<Image>, Unmet> {
         let mut images = self.images.lock().expect("no builder of an image panics");
@@ -81,7 +99,7 @@ impl Guests {
             built.map(Arc::new).map_err(|error| Unmet {
                 need: "virtual".to_owned(),
                 reason: error.to_string(),
-                remedy: "scripts/setup fetches kernels anew".to_owned(),
+                remedy: FETCH.to_owned(),
             })
         };
         images.entry(kernel.vmlinuz().to_owned()).or_insert_with(build).clone()

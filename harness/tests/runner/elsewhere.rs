@@ -120,7 +120,7 @@ fn life(life: &str, arguments: &[&str]) -> Command {
     common::life(life, arguments)
 }
 
-fn program(arguments: &[&str]) -> Checked<Seen> {
+pub fn program(arguments: &[&str]) -> Checked<Seen> {
     run(&mut life("virtual_program", arguments))
 }
 

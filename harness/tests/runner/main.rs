@@ -10,6 +10,7 @@ mod behaviour;
 #[path = "../common/mod.rs"]
 mod common;
 mod controls;
+mod doctor;
 mod elsewhere;
 
 use std::path::Path;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
             if let Some(code) = roles::dispatch(elsewhere::registry) {
                 return code;
             }
-            let tests = behaviour::tests().into_iter().chain(elsewhere::tests()).collect();
+            let tests = behaviour::tests().into_iter().chain(elsewhere::tests());
+            let tests = tests.chain(doctor::tests()).collect();
             libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
         }
     }

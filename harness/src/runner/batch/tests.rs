@@ -206,3 +206,32 @@ fn evidence_of_a_failure_is_brought_out() {
         assert!(log.contains(part), "{log}");
     }
 }
+
+#[test]
+fn a_guest_with_nothing_to_do_is_a_trial_of_its_kernel() {
+    let scripts = Scripts::of([vec![]]);
+    assert_eq!(try_out(&scripts), Ok(()));
+    assert_eq!(*scripts.manifests.lock().unwrap(), [Vec::<String>::new()]);
+}
+
+#[test]
+fn a_trial_says_why_a_kernel_is_of_no_use() {
+    let console = "[ 0.1] one\n[ 0.2] no working init\n".to_owned();
+    let never = Ending::NeverBooted { why: "it said nothing for 60 s".to_owned(), console };
+    for (told, reason) in [
+        (vec![said(Word::Useless("no namespaces".to_owned()))], "no namespaces"),
+        (vec![started(0)], "it spoke of a case, and was given none"),
+        (vec![panicked()], "the kernel of its guest panicked: not syncing: sysrq triggered crash"),
+        (
+            vec![Told::Ended(never)],
+            "the guest did not come up: it said nothing for 60 s (its last words: [ 0.2] no \
+             working init)",
+        ),
+    ] {
+        let unmet = try_out(&Scripts::of([told])).unwrap_err();
+        assert!(unmet.reason.starts_with(reason), "{unmet}");
+        assert!(unmet.remedy.contains("scripts/setup"), "{unmet}");
+    }
+    let unmet = try_out(&Scripts::default()).unwrap_err();
+    assert!(unmet.reason.contains("there is no QEMU"), "{unmet}");
+}
