@@ -19,6 +19,13 @@ impl Stamp {
         Self(now.tv_sec() * 1_000_000_000 + now.tv_nsec())
     }
 
+    /// How long this kernel has been up: the clock whose whole seconds it counts where it looks at
+    /// no more than those (`ktime_get_seconds`).
+    #[must_use]
+    pub fn uptime() -> Duration {
+        clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC always exists").into()
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
