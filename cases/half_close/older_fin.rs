@@ -1,6 +1,7 @@
 //! A FIN that was overtaken by a newer acknowledgement of its own sender is still the FIN: that
 //! it acknowledges less than is known already does not make it old.
-//! Source: kernel commit 795a7dfbc3d9 (net: tcp: accept old ack during closing);
+//! Source: kernel commit 795a7dfbc3d9 (net: tcp: accept old ack during closing; Linux 6.9, and in
+//! Debian's 6.1);
 //! `net/ipv4/tcp_input.c` `tcp_rcv_state_process`.
 
 use lastack::prelude::*;
@@ -10,7 +11,6 @@ pub fn cases(family: &mut Family) {
         .case("a_fin_overtaken_by_an_acknowledgement_counts")
         .covers(["HC-18"])
         .source("tcp_input.c tcp_rcv_state_process; tcp_disorder_fin_in_FIN_WAIT.pkt")
-        .needs([Need::Kernel(6, 9)])
         .across(Ip::BOTH, overtaken);
 }
 
