@@ -1,5 +1,6 @@
 //! A cap on the back-off shortens the time that tcp_retries2 stands for: beyond the cap it grows
-//! by the cap, where it would have doubled.
+//! by the cap, where it would have doubled. Before Linux 6.15 there is none, and who asks for one is
+//! told so.
 //! Source: `Documentation/networking/ip-sysctl.rst` tcp_rto_max_ms; tcp(7);
 //! `net/ipv4/tcp_timer.c` `tcp_model_timeout`, `tcp_retransmit_timer`.
 
@@ -28,6 +29,19 @@ pub fn cases(family: &mut Family) {
             ],
             dies_sooner,
         );
+    family
+        .case("cap_on_the_back_off_is_a_second_at_least_and_two_minutes_at_most")
+        .covers(["RT-04"])
+        .source("tcp.c do_tcp_setsockopt (TCP_RTO_MAX_MS); sysctl_net_ipv4.c tcp_rto_max_ms")
+        .needs([Need::Kernel(6, 15)])
+        .run(limits);
+    family
+        .case("back_off_has_no_cap_before_linux_6_15")
+        .covers(["RT-04"])
+        .source("tcp.c do_tcp_setsockopt; tcp_timer.c tcp_model_timeout (Linux 6.14)")
+        .needs([Need::Before(6, 15)])
+        .waits(Duration::from_secs(8))
+        .across(Ip::BOTH, uncapped);
 }
 
 async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
@@ -48,4 +62,38 @@ async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     }
     in_vain.judge(&timers::give_up(RETRIES, *rto, cap))?;
     pair.wire().absent(Wire::start(), ending()).await
+}
+
+async fn limits(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let a = lab.host("a")?;
+    let socket = a.process().await?.socket(a.address(Ip::V4, PORT)).ok().await?;
+    for possible in [1000, 120_000] {
+        a.set_sysctl(CAP, &possible.to_string())?;
+        socket.set(option::RTO_MAX_MS, possible).ok().await?;
+        socket.get(option::RTO_MAX_MS).await?.is(&possible)?;
+    }
+    for impossible in [0, 999, 120_001] {
+        refused(a.set_sysctl(CAP, &impossible.to_string()), "Invalid argument")?;
+        socket.set(option::RTO_MAX_MS, impossible).errno(Errno::EINVAL).await?;
+    }
+    Ok(())
+}
+
+async fn uncapped(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES).connect().await?;
+    refused(pair.a.host().set_sysctl(CAP, &CAP_MS.to_string()), "no such sysctl")?;
+    pair.a.set(option::RTO_MAX_MS, CAP_MS as i32).errno(Errno::ENOPROTOOPT).await?;
+    pair.a.get(option::RTO_MAX_MS).errno(Errno::ENOPROTOOPT).await?;
+
+    let _silence = pair.lab.black_hole().open().await?;
+    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
+    in_vain.judge(&timers::give_up(RETRIES, in_vain.rto, timers::RTO_MAX))?;
+    pair.wire().absent(Wire::start(), ending()).await
+}
+
+fn refused(answer: Result, why: &str) -> Result {
+    let said = answer.err().map(|error| error.to_string()).unwrap_or_default();
+    let as_expected = said.contains(why);
+    if as_expected { Ok(()) } else { Err(Error::mismatch("the sysctl", why, said)) }
 }

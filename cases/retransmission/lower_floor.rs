@@ -1,5 +1,6 @@
 //! A lower floor of the retransmission timeout brings more retransmissions and no earlier end:
-//! the time that tcp_retries2 stands for is modelled on 200 ms all the same.
+//! the time that tcp_retries2 stands for is modelled on 200 ms all the same. Before Linux 6.11 no
+//! sysctl lowers it.
 //! Source: `net/ipv4/tcp_timer.c` `retransmits_timed_out` (`rto_base`);
 //! `Documentation/networking/ip-sysctl.rst` tcp_rto_min_us.
 
@@ -17,6 +18,13 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Sysctl(FLOOR)])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, no_earlier);
+    family
+        .case("floor_is_two_hundred_milliseconds_before_linux_6_11")
+        .covers(["RT-06"])
+        .source("tcp.h tcp_rto_min, TCP_RTO_MIN (Linux 6.10)")
+        .needs([Need::Before(6, 11)])
+        .waits(Duration::from_secs(2))
+        .across(Ip::BOTH, unmoved);
 }
 
 async fn no_earlier(scene: Scene, ip: Ip) -> Result {
@@ -37,4 +45,17 @@ async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     in_vain.judge(&end)?;
     let more = in_vain.retries.timeouts.len() > *usual.retransmissions.end() as usize;
     same("more retransmissions than usual", true, more)
+}
+
+async fn unmoved(scene: Scene, ip: Ip) -> Result {
+    let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES).connect().await?;
+    let said = pair.a.host().set_sysctl(FLOOR, "20000").err();
+    let said = said.map(|error| error.to_string()).unwrap_or_default();
+    same("there is no such sysctl", true, said.contains("no such sysctl"))?;
+    let rto = pair.a.info().ok().await?.rto();
+    same("the timeout is above the floor", true, rto >= timers::RTO_MIN)?;
+
+    let _silence = pair.lab.black_hole().open().await?;
+    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
+    in_vain.judge(&timers::give_up(RETRIES, rto, timers::RTO_MAX))
 }
