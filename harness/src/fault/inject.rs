@@ -100,8 +100,7 @@ impl Impostor {
 
     /// Data, pushed.
     pub fn data(&self, bytes: impl AsRef<[u8]>) -> Forged<'_> {
-        let payload = bytes.as_ref().to_vec();
-        Forged { payload, ..self.segment(Flags::PSH | Flags::ACK) }
+        self.segment(Flags::PSH | Flags::ACK).carrying(bytes)
     }
 }
 
@@ -132,6 +131,12 @@ impl Forged<'_> {
     /// With this in the window field, not scaled.
     pub fn window(mut self, window: u16) -> Self {
         self.window = Some(window);
+        self
+    }
+
+    /// With these bytes in it.
+    pub fn carrying(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.payload = bytes.as_ref().to_vec();
         self
     }
 
