@@ -1,0 +1,97 @@
+//! What runs on a host: processes, programs, and closures of the case's own.
+
+use std::{process::Command, thread};
+
+use tokio::sync::oneshot;
+
+use super::Host;
+use crate::{
+    error::{Attempt, Error, Result},
+    process::{Process, Program},
+};
+
+impl Host {
+    /// Starts a process on it, called after the host.
+    ///
+    /// # Errors
+    /// The machine is out of processes or memory.
+    pub async fn process(&self) -> Result<Process> {
+        self.process_named("process").await
+    }
+
+    /// As [`Self::process`], with a name for the ladder.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub async fn process_named(&self, name: &str) -> Result<Process> {
+        Process::start(self, name).await
+    }
+
+    /// Starts any program on it, with its output captured.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn spawn(&self, command: Command) -> Result<Program> {
+        Program::start(self, command)
+    }
+
+    /// Starts a program whose executable the case carries with it, as `include_bytes!` does for
+    /// what its build script has compiled.
+    ///
+    /// # Errors
+    /// The bytes are no executable for this machine.
+    pub fn spawn_image(&self, name: &str, image: &[u8], arguments: &[&str]) -> Result<Program> {
+        Program::start_image(self, name, image, arguments)
+    }
+
+    /// Runs a closure on a thread inside the host and waits for it: sockets made there, by the
+    /// standard library, tokio or anything else, are the host's.
+    ///
+    /// # Errors
+    /// The thread cannot be started, or the closure panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        self.start(work)?.done().await
+    }
+
+    /// As [`Self::run`], without waiting.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Running<T>> {
+        let (finished, result) = oneshot::channel();
+        let netns = self.netns()?;
+        let name = self.name().to_owned();
+        let inside = move || {
+            let result = netns.enter_for_good().map(|()| work());
+            let _ = finished.send(result);
+        };
+        let attempt = || format!("run a closure on host {name}");
+        thread::Builder::new().name(name.clone()).spawn(inside).attempt(attempt)?;
+        Ok(Running { host: name, result })
+    }
+}
+
+/// A closure running on a host.
+#[derive(Debug)]
+#[must_use = "a running closure has a result to wait for"]
+pub struct Running<T> {
+    host: String,
+    result: oneshot::Receiver<Result<T>>,
+}
+
+impl<T> Running<T> {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// The closure panicked, or the host could not be entered.
+    pub async fn done(self) -> Result<T> {
+        let attempt = || format!("finish a closure on host {}", self.host);
+        self.result.await.map_err(|_| Error::system(attempt(), "it panicked"))?
+    }
+}
