@@ -68,6 +68,7 @@ async fn asks(scene: Scene, ip: Ip) -> Result {
         let window = Window::timer(death, "the last probe and an interval");
         window.judge("given up after the handshake", read.ended().since(last.at()))?;
         b.kernel().is(State::Established)?;
+        lab.wire().expect(rst().from("a")).after(start).await?;
         lab.wire().absent(start, any().arrived(true)).await?;
         let sent = lab.wire().segments().into_iter().skip_while(|it| it.index <= last.index);
         Ok(sent.map(|it| (it.from, it.flags, it.seq)).collect::<Vec<_>>())

@@ -31,7 +31,8 @@ async fn late_body(scene: Scene, ip: Ip) -> Result {
     a.kernel().is_gone().await?;
     b.kernel().is_gone().await?;
 
-    wire.expect(rst().from("b")).after(closed).await?;
+    let each = [rst().from("b"), rst().from("b")];
+    wire.in_order(closed, each, Duration::from_secs(1)).await?;
     let late = wire.count(closed, data().from("a")).await?;
     same("late segments", 2, late)?;
     same("resets", late, wire.count(closed, rst().from("b")).await?)?;
