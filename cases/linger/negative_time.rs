@@ -1,10 +1,14 @@
 //! A negative l_linger is no error and no zero: it is so large a time that close() waits for the
-//! acknowledgement for ever.
+//! acknowledgement for as long as the connection lasts: for ever behind a closed window, and until
+//! tcp_retries2 ends it where nobody answers.
 //! Source: `net/core/sock.c` `sock_setsockopt` SO_LINGER, which takes the time as unsigned and
-//! bounds it at MAX_SCHEDULE_TIMEOUT.
+//! bounds it at MAX_SCHEDULE_TIMEOUT; `net/core/stream.c` `sk_stream_wait_close`;
+//! `net/ipv4/tcp_timer.c` `tcp_write_timeout` (not yet an orphan: SOCK_DEAD comes after the wait).
 
 use lastack::prelude::*;
 
+/// More than `b` has room for, less than `a` has.
+const MUCH: u32 = 20_000;
 /// Longer than any other reason would hold a close.
 const LONG: Duration = Duration::from_millis(2500);
 
@@ -15,6 +19,20 @@ pub fn cases(family: &mut Family) {
         .source("sock.c SO_LINGER; stream.c sk_stream_wait_close")
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, waits);
+    family
+        .case("negative_linger_time_waits_a_day_for_a_reader_that_does_not_read")
+        .covers(["LI-15"])
+        .source("sock.c SO_LINGER; stream.c sk_stream_wait_close; tcp_timer.c tcp_probe_timer")
+        .needs([Need::VirtualTime])
+        .waits(timers::A_DAY)
+        .run(waits_behind_a_window);
+    family
+        .case("negative_linger_time_on_a_dead_path_ends_after_a_quarter_of_an_hour")
+        .covers(["LI-15"])
+        .source("stream.c sk_stream_wait_close; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(940))
+        .run(ends_with_the_connection);
 }
 
 async fn waits(scene: Scene, ip: Ip) -> Result {
@@ -31,5 +49,39 @@ async fn waits(scene: Scene, ip: Ip) -> Result {
     read.done().await?.whole(100)?;
     close.done().await?.is(&())?;
     a.kernel().is(State::FinWait2)?;
+    lab.wire().absent(Wire::start(), rst()).await
+}
+
+async fn waits_behind_a_window(scene: Scene) -> Result {
+    let pair = scene.pair().small_window_at_b().connect().await?;
+    pair.close_window(MUCH).await?;
+    let Pair { lab, a, b, .. } = pair;
+    a.set(option::LINGER, Linger::on(-1)).ok().await?;
+
+    let close = a.close().start().await?.blocked().await?;
+    let close = close.stays_blocked(timers::A_DAY).await?;
+    a.kernel().is(State::FinWait1)?;
+    lab.wire().absent(Wire::start(), ending()).await?;
+
+    let read = b.read_to_end().start().await?;
+    close.done().await?.is(&())?;
+    read.done().await?.whole(MUCH.into())?;
+    a.kernel().is(State::FinWait2)?;
+    lab.wire().absent(Wire::start(), rst()).await
+}
+
+async fn ends_with_the_connection(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().connect().await?;
+    a.set(option::LINGER, Linger::on(-1)).ok().await?;
+    let rto = a.info().ok().await?.rto();
+
+    let _hole = lab.black_hole().open().await?;
+    let close = a.close().await?.is(&())?;
+    a.kernel().is_gone().await?;
+    b.kernel().is(State::Established)?;
+    // With its owner waiting it is no orphan, which would have lived for less than two minutes.
+    let fin = lab.wire().expect(fin().from("a")).await?;
+    let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
+    end.judge(&lab.wire().retries_of(&fin).await?, close.ended())?;
     lab.wire().absent(Wire::start(), rst()).await
 }

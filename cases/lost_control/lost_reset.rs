@@ -15,7 +15,14 @@ pub fn cases(family: &mut Family) {
         .source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1")
         .needs([Need::Nft])
         .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, once);
+        .across(Ip::BOTH, |scene, ip| once(scene, ip, Duration::from_secs(1)));
+    family
+        .case("peer_that_missed_the_reset_is_connected_to_nobody_for_a_day")
+        .covers(["LC-04"])
+        .source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(timers::A_DAY)
+        .run(|scene| once(scene, Ip::V4, timers::A_DAY));
     family
         .case("writes_to_nobody_succeed_while_every_reset_is_lost")
         .covers(["LC-12"])
@@ -32,7 +39,7 @@ pub fn cases(family: &mut Family) {
         .run(|scene| none_arrives(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 
-async fn once(scene: Scene, ip: Ip) -> Result {
+async fn once(scene: Scene, ip: Ip, silence: Duration) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let resets = packets().from("a").flags(Flags::RST).first(1).are_dropped();
@@ -42,8 +49,8 @@ async fn once(scene: Scene, ip: Ip) -> Result {
     a.reset().await?;
     a.kernel().is_gone().await?;
     let gone = wire.expect(rst().from("a").arrived(false)).await?;
-    let waiting = b.kernel().stays(State::Established, Duration::from_secs(1)).await?;
-    same("b's timer", None, waiting.timer)?;
+    let read = read.stays_blocked(silence).await?;
+    same("b's timer", None, b.kernel().is(State::Established)?.timer)?;
     wire.absent(&gone, any()).await?;
     same("resets lost", vec![1], lost.lift().await?)?;
 

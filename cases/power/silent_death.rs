@@ -12,7 +12,17 @@ pub fn cases(family: &mut Family) {
         .claims(["A15", "A16", "A18", "A27"])
         .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
         .waits(Duration::from_secs(3))
-        .across_on_both_kinds(Death::BOTH, idle);
+        .across_on_both_kinds(Death::BOTH, |scene, kind, kill| {
+            idle(scene, kind, kill, Duration::from_secs(2))
+        });
+    family
+        .case("idle_survivor_of_a_machine_is_none_the_wiser_after_a_day")
+        .covers(["OP-01"])
+        .claims(["A15", "A16", "A18", "A27"])
+        .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
+        .needs([Need::VirtualTime])
+        .waits(timers::A_DAY)
+        .run(|scene| idle(scene, HostKind::Namespace, Lab::power_off, timers::A_DAY));
     family
         .case("survivor_on_the_same_cable_keeps_its_connection_without_carrier")
         .covers(["OP-01"])
@@ -21,14 +31,14 @@ pub fn cases(family: &mut Family) {
         .on_both_kinds(without_carrier);
 }
 
-async fn idle(scene: Scene, kind: HostKind, kill: Kill) -> Result {
+async fn idle(scene: Scene, kind: HostKind, kill: Kill, time: Duration) -> Result {
     let Pair { lab, a, .. } = scene.pair().kind("b", kind).connect().await?;
     let established = lab.wire().mark().await?;
     let waiting = a.read(1).on("reader").start().await?.blocked().await?;
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
 
-    let waiting = waiting.stays_blocked(Duration::from_secs(2)).await?;
+    let waiting = waiting.stays_blocked(time).await?;
     let entry = a.kernel().is(State::Established)?;
     if let Some((timer, ..)) = entry.timer {
         return Err(Error::mismatch("the survivor's socket", "no timer", format!("{timer:?}")));

@@ -16,6 +16,13 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c tcp_keepalive_timer; tcp_output.c __tcp_select_window; RFC 9293 3.8.4")
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, hangs);
+    family
+        .case("kernel_of_a_hung_process_answers_for_it_for_a_day")
+        .covers(["PD-17"])
+        .source("tcp_timer.c tcp_keepalive_timer, tcp_probe_timer; RFC 9293 3.8.4, 3.8.6")
+        .needs([Need::VirtualTime])
+        .waits(timers::A_DAY)
+        .run(hangs_for_a_day);
 }
 
 async fn hangs(scene: Scene, ip: Ip) -> Result {
@@ -43,4 +50,26 @@ async fn hangs(scene: Scene, ip: Ip) -> Result {
     read.done().await?.whole(MUCH.into())?;
     a.kernel().is(State::Established)?;
     wire.absent(stopped, rst()).await
+}
+
+/// Half of the day only keepalive asks, once in two hours; the other half the window is closed.
+async fn hangs_for_a_day(scene: Scene) -> Result {
+    let pair = scene.pair().small_window_at_b().option_on_a(option::KEEPALIVE, 1).connect().await?;
+    let read = pair.b.read_until(MUCH.into()).start().await?.blocked().await?;
+    pair.b.process.stop().await?;
+    let stopped = pair.wire().mark().await?;
+
+    let two_hours = [probe().from("a").arrived(true), pure_ack().from("b").arrived(true)];
+    pair.wire().exactly(stopped, vec![two_hours; 6].concat()).within(timers::A_DAY).await?;
+
+    let closed = pair.close_window(MUCH).await?;
+    let Pair { lab, a, b, .. } = pair;
+    lab.wire().never(&closed, ending()).for_(timers::A_DAY / 2).await?;
+    a.kernel().is(State::Established)?;
+    a.kernel().has_unanswered_probes(0).await?;
+
+    b.process.resume()?;
+    read.done().await?.whole(MUCH.into())?;
+    a.kernel().is(State::Established)?;
+    lab.wire().absent(stopped, ending()).await
 }

@@ -4,32 +4,49 @@
 
 use lastack::prelude::*;
 
-const TIMEOUT: Duration = Duration::from_millis(500);
-
 pub fn cases(family: &mut Family) {
     family
         .case("user_timeout_spares_the_idle_and_counts_from_the_write")
         .covers(["UT-03"])
         .source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT")
-        .waits(4 * TIMEOUT + Duration::from_secs(1))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, spares);
+        .waits(Duration::from_secs(3))
+        .across_on_both_kinds(Death::BOTH_OVER_BOTH, |scene, kind, death| {
+            let timeout = Duration::from_millis(500);
+            spares(scene, kind, death, (timeout, 3 * timeout))
+        });
+    family
+        .case("user_timeout_of_half_a_minute_spares_the_idle_for_a_day")
+        .covers(["UT-03"])
+        .source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT")
+        .needs([Need::VirtualTime])
+        .waits(timers::A_DAY)
+        .run(|scene| {
+            let times = (Duration::from_secs(30), timers::A_DAY);
+            spares(scene, HostKind::Namespace, (Ip::V4, Lab::power_off), times)
+        });
 }
 
-async fn spares(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
-    let builder = scene.pair().kind("b", kind).ip(ip);
-    let timeout = TIMEOUT.as_millis() as i32;
-    let Pair { lab, a, .. } = builder.option_on_a(option::USER_TIMEOUT, timeout).connect().await?;
+/// With this user timeout, when the connection has been idle for so long.
+async fn spares(
+    scene: Scene,
+    kind: HostKind,
+    (ip, kill): (Ip, Kill),
+    (timeout, idle): (Duration, Duration),
+) -> Result {
+    let pair = scene.pair().kind("b", kind).ip(ip);
+    let pair = pair.option_on_a(option::USER_TIMEOUT, timeout.as_millis() as i32);
+    let Pair { lab, a, .. } = pair.connect().await?;
     let wire = lab.wire();
     let read = a.read(1).on("reader").start().await?.blocked().await?;
 
     let _dead = kill(&lab, "b").now().await?;
-    let read = read.stays_blocked(3 * TIMEOUT).await?;
+    let read = read.stays_blocked(idle).await?;
     a.kernel().is(State::Established)?;
     let start = wire.mark().await?;
     a.write("x").ok().await?;
 
     let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
     let first = wire.first_timeout("a", start).await?;
-    let window = Window::timer(timers::user_timeout(TIMEOUT), "TCP_USER_TIMEOUT");
+    let window = Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT");
     window.judge("the time from the first timeout was", read.ended().since(first.at()))
 }

@@ -34,6 +34,9 @@ pub const DELAYED_ACK: Duration = ms(200);
 /// `TCP_ATO_MIN` (HZ/25): how long an end in a conversation holds back a bare acknowledgement. One
 /// that has received no data yet does not, but for the rest of the tick.
 pub const ATO_MIN: Duration = ms(40);
+/// A day: ten times as long as the most patient timer in stock, keepalive's. What has not happened
+/// by then happens never.
+pub const A_DAY: Duration = Duration::from_secs(86_400);
 /// `tcp_orphan_retries`' meaning of the value 0 (`net/ipv4/tcp_timer.c`, `tcp_orphan_retries`).
 pub const ORPHAN_RETRIES: u32 = 8;
 
