@@ -10,11 +10,20 @@ pub fn cases(family: &mut Family) {
         .covers(["GC-02"])
         .claims(["B10"])
         .source("RFC 9293 3.6; RFC 1122 4.2.3.2; tcp_input.c tcp_fin")
-        .across(Ip::BOTH, three_segments);
+        .across(Ip::BOTH, |scene, ip| async move { three_segments(&scene, ip).await.map(drop) });
+    family
+        .case("end_of_file_answered_at_once_leaves_a_time_wait_of_a_minute_all_the_same")
+        .covers(["GC-02"])
+        .source("tcp_input.c tcp_rcv_state_process, tcp_fin; tcp.h TCP_TIMEWAIT_LEN")
+        .needs([Need::VirtualTime])
+        .waits(timers::TIME_WAIT)
+        .run(a_minute);
 }
 
-async fn three_segments(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+/// What is left of it, and the last segment.
+async fn three_segments(scene: &Scene, ip: Ip) -> Result<(Pair, Segment)> {
+    let pair = scene.pair().ip(ip).connect().await?;
+    let Pair { lab, a, b, .. } = &pair;
     let wire = lab.wire();
 
     // Before its first data an end has no delay at all: the acknowledgement goes with the next
@@ -43,14 +52,17 @@ async fn three_segments(scene: Scene, ip: Ip) -> Result {
         let what = format!("b closed {late:.1?} after a's FIN, past its delayed acknowledgement");
         return Err(Error::TooSlow(what));
     }
-    wire.exactly(
-        conversed,
-        [
-            fin().from("a").empty(),
-            fin().flags(Flags::ACK).from("b").empty(),
-            pure_ack().from("a"),
-        ],
-    )
-    .await?;
-    Ok(())
+    let three = [
+        fin().from("a").empty(),
+        fin().flags(Flags::ACK).from("b").empty(),
+        pure_ack().from("a"),
+    ];
+    let last = wire.exactly(conversed, three).await?.remove(2);
+    Ok((pair, last))
+}
+
+async fn a_minute(scene: Scene) -> Result {
+    let (Pair { lab, a, .. }, last) = three_segments(&scene, Ip::V4).await?;
+    a.waits_out_its_minute(&last).await?;
+    lab.wire().absent(&last, any()).await
 }

@@ -11,7 +11,14 @@ pub fn cases(family: &mut Family) {
         .covers(["GC-01"])
         .claims(["B26"])
         .source("RFC 9293 3.6; tcp.c new_state")
-        .across(Ip::BOTH, four_segments);
+        .across(Ip::BOTH, |scene, ip| async move { four_segments(&scene, ip).await.map(drop) });
+    family
+        .case("an_idle_close_is_over_for_the_one_at_once_and_for_the_other_after_a_minute")
+        .covers(["GC-01"])
+        .source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
+        .needs([Need::VirtualTime])
+        .waits(timers::TIME_WAIT)
+        .run(a_minute);
     family
         .case("a_graceful_close_passes_through_every_state")
         .covers(["GC-01"])
@@ -21,8 +28,10 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, every_state);
 }
 
-async fn four_segments(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+/// What is left of it, and the last segment.
+async fn four_segments(scene: &Scene, ip: Ip) -> Result<(Pair, Segment)> {
+    let pair = scene.pair().ip(ip).connect().await?;
+    let Pair { lab, a, b, .. } = &pair;
     let established = lab.wire().mark().await?;
 
     a.close().ok().await?;
@@ -35,18 +44,20 @@ async fn four_segments(scene: Scene, ip: Ip) -> Result {
     b.close().ok().await?;
     a.kernel().reaches(State::TimeWait).await?;
     b.kernel().is_gone().await?;
-    lab.wire()
-        .exactly(
-            established,
-            [
-                fin().from("a").empty().seq(1),
-                pure_ack().from("b").ack(2),
-                fin().from("b").empty().seq(1).ack(2),
-                pure_ack().from("a").ack(2),
-            ],
-        )
-        .await?;
-    Ok(())
+    let four = [
+        fin().from("a").empty().seq(1),
+        pure_ack().from("b").ack(2),
+        fin().from("b").empty().seq(1).ack(2),
+        pure_ack().from("a").ack(2),
+    ];
+    let last = lab.wire().exactly(established, four).await?.remove(3);
+    Ok((pair, last))
+}
+
+async fn a_minute(scene: Scene) -> Result {
+    let (Pair { lab, a, .. }, last) = four_segments(&scene, Ip::V4).await?;
+    a.waits_out_its_minute(&last).await?;
+    lab.wire().absent(&last, any()).await
 }
 
 /// The states that pass in no time, held by withholding the segment that ends them.

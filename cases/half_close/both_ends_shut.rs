@@ -9,12 +9,31 @@ pub fn cases(family: &mut Family) {
         .case("two_half_closes_end_the_connection_under_open_descriptors")
         .covers(["HC-17"])
         .source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.c tcp_poll")
-        .across(Ip::BOTH, over);
+        .across(Ip::BOTH, at_once);
+    family
+        .case("two_half_closes_leave_open_descriptors_nothing_after_a_minute_either")
+        .covers(["HC-17"])
+        .source("tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN; tcp.c tcp_poll")
+        .needs([Need::VirtualTime])
+        .waits(timers::TIME_WAIT)
+        .run(a_minute_later);
 }
 
-async fn over(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
+async fn at_once(scene: Scene, ip: Ip) -> Result {
+    are_left_with_nothing(&half_closed_twice(&scene, ip).await?).await
+}
 
+async fn a_minute_later(scene: Scene) -> Result {
+    let pair = half_closed_twice(&scene, Ip::V4).await?;
+    let last = pair.wire().expect(pure_ack().from("a").ack(2)).await?;
+    pair.a.waits_out_its_minute(&last).await?;
+    are_left_with_nothing(&pair).await?;
+    pair.wire().absent(&last, any()).await
+}
+
+async fn half_closed_twice(scene: &Scene, ip: Ip) -> Result<Pair> {
+    let pair = scene.pair().ip(ip).connect().await?;
+    let Pair { a, b, .. } = &pair;
     a.shut_wr().ok().await?;
     b.read(1).eof().await?;
     b.kernel().is(State::CloseWait)?;
@@ -22,9 +41,12 @@ async fn over(scene: Scene, ip: Ip) -> Result {
     b.shut_wr().ok().await?;
     a.kernel().reaches(State::TimeWait).await?;
     b.kernel().is_gone().await?;
+    Ok(pair)
+}
 
+async fn are_left_with_nothing(Pair { lab, a, b, .. }: &Pair) -> Result {
     let ended = Events::IN | Events::OUT | Events::HUP | Events::RDHUP;
-    for end in [&a, &b] {
+    for end in [a, b] {
         let state = end.info().ok().await?.state();
         same(&format!("{}: tcpi_state", end.host().name()), Some(State::Close), state)?;
         end.poll(Events::ALL, Some(Duration::ZERO)).await?.is(&ended)?;
@@ -36,6 +58,5 @@ async fn over(scene: Scene, ip: Ip) -> Result {
     a.close().ok().await?;
     b.close().ok().await?;
     lab.wire().absent(over, any()).await?;
-    lab.wire().absent(Wire::start(), rst()).await?;
-    Ok(())
+    lab.wire().absent(Wire::start(), rst()).await
 }

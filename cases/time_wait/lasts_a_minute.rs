@@ -30,8 +30,6 @@ async fn a_minute(scene: Scene, (ip, fin_timeout): (Ip, u32)) -> Result {
     b.kernel().is_gone().await?;
     let last = wire.expect(pure_ack().from("a").ack(2).arrived(true)).await?;
 
-    let gone = a.kernel().runs_out_within(2 * timers::TIME_WAIT).await?;
-    let window = Window::wheel([timers::TIME_WAIT], "TCP_TIMEWAIT_LEN");
-    gone.judge("TIME_WAIT was over after", &window, last.at())?;
+    a.waits_out_its_minute(&last).await?;
     wire.absent(&last, any()).await
 }

@@ -8,7 +8,8 @@ use crate::{
     pair::End,
     process::Ending,
     sys::sock_diag::State,
-    verdict::{Drained, Outcome},
+    verdict::{Drained, Outcome, Window, timers},
+    wire::Segment,
 };
 
 /// How an end leaves.
@@ -114,5 +115,17 @@ impl End {
                 _ => self.close().ok().await,
             },
         }
+    }
+
+    /// Waits for the end of the TIME_WAIT that it is in, which comes a minute after the `last`
+    /// segment of the connection.
+    ///
+    /// # Errors
+    /// It comes earlier, or later.
+    pub async fn waits_out_its_minute(&self, last: &Segment) -> Result {
+        self.kernel().is(State::TimeWait)?;
+        let gone = self.kernel().runs_out_within(2 * timers::TIME_WAIT).await?;
+        let window = Window::wheel([timers::TIME_WAIT], "TCP_TIMEWAIT_LEN");
+        gone.judge("TIME_WAIT was over after", &window, last.at())
     }
 }
