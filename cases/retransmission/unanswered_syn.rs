@@ -91,24 +91,12 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     connects(&lab, &client, address, timers::connect(1, 0)).await.map(drop)
 }
 
-/// SYNs at these times, each judged, and ETIMEDOUT in the end. How many there were.
 async fn connects(
     lab: &Lab,
     client: &Process,
     address: SocketAddr,
-    (expected, end): (Vec<Duration>, Duration),
+    times: (Vec<Duration>, Duration),
 ) -> Result<usize> {
-    let socket = client.socket(address).ok().await?;
-    let connect = socket.connect(address).await?.errno(Errno::ETIMEDOUT)?;
-
-    let waits = expected.windows(2).map(|pair| pair[1] - pair[0]);
-    let last = expected.last().map(|last| end - *last);
-    let waits: Vec<_> = waits.chain(last).collect();
-    connect.took_within(&Window::wheel(waits.clone(), "every SYN's wait"))?;
-    let sent = lab.wire().exactly(Wire::start(), expected.iter().map(|_| syn().from("a"))).await?;
-    for (pair, wait) in sent.windows(2).zip(waits) {
-        let window = Window::wheel([wait], "a second each, then doubling");
-        window.judge("a SYN was sent again", pair[1].at().since(pair[0].at()))?;
-    }
-    Ok(sent.len())
+    let told = client.socket(address).ok().await?.connect(address).await?;
+    lab.judge_unanswered_connect(told, &times).await.map(|sent| sent.len())
 }

@@ -1,5 +1,6 @@
 //! TCP_USER_TIMEOUT bounds connect() as well, counted from the SYN; but a SYN is sent a second
-//! time before a connection attempt is given up, however short the time.
+//! time before a connection attempt is given up, however short the time. A timeout longer than
+//! tcp_syn_retries allows prolongs nothing: that is a count as well as a time.
 //! Source: `net/ipv4/tcp_timer.c` `tcp_write_timeout`, `retransmits_timed_out`.
 
 use lastack::prelude::*;
@@ -25,6 +26,13 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; tcp(7)")
         .waits(Duration::from_secs(3))
         .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
+    family
+        .case("user_timeout_shortens_a_stock_connect_and_never_prolongs_it")
+        .covers(["UT-07"])
+        .source("tcp_timer.c tcp_write_timeout, tcp_clamp_rto_to_user_timeout; ip-sysctl")
+        .needs([Need::VirtualTime])
+        .waits(Duration::from_secs(135))
+        .across([("within_the_last_wait", 100), ("beyond_all_retries", 600)], stock);
 }
 
 async fn bounds(scene: Scene, (ip, milliseconds): (Ip, i32)) -> Result {
@@ -56,4 +64,20 @@ async fn connects(lab: &Lab, ip: Ip, milliseconds: i32) -> Result {
     Window::timer(timers::SYN_RTO, "the first timeout").judge("the SYN was repeated after", gap)?;
     lab.wire().exactly(Wire::start(), []).among(any().without(Flags::SYN)).await?;
     Ok(())
+}
+
+/// Under a user timeout of so many seconds, nothing else being set.
+async fn stock(scene: Scene, seconds: u64) -> Result {
+    let timeout = Duration::from_secs(seconds);
+    let lab = scene.lab().build().await?;
+    let client = lab.host("a")?.process().await?;
+    let address = lab.host("b")?.address(Ip::V4, PORT);
+    let socket = client.socket(address).ok().await?;
+    socket.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+    let (mut syns, end) = client.host().unanswered_connect()?;
+    syns.retain(|at| *at < timeout);
+
+    let _hole = lab.black_hole().from("a").open().await?;
+    let told = socket.connect(address).await?;
+    lab.judge_unanswered_connect(told, &(syns, end.min(timeout))).await.map(drop)
 }

@@ -1,19 +1,25 @@
 //! Data that nobody acknowledges: how the stories begin in which an end of a connection gives up.
+//! And SYNs that nobody answers.
 
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     fault::BlackHole,
+    lab::{Host, Lab},
     pair::Pair,
+    runner::needs::Need,
     stamp::Stamp,
     verdict::{
         Outcome, Window, same,
         timers::{self, GiveUp},
     },
-    wire::{Retries, Segment, Wire, pattern::data},
+    wire::{
+        Retries, Segment, Wire,
+        pattern::{any, data, syn},
+    },
 };
 
 /// What became of a lone write that nobody acknowledged.
@@ -104,5 +110,48 @@ impl Pair {
         let [_, first_timeout] = &sent[..] else { unreachable!("two were asked for") };
         let end = timers::give_up(retries, rto, timers::RTO_MAX);
         Ok(InFlight { first_timeout: first_timeout.clone(), end, _hole: hole })
+    }
+}
+
+impl Host {
+    /// When the SYNs of a `connect` from here go out that nobody answers, and when it fails, by
+    /// this host's `tcp_syn_retries` and, from Linux 6.5 on, its `tcp_syn_linear_timeouts`; see
+    /// [`timers::connect`].
+    ///
+    /// # Errors
+    /// There is no telling these values.
+    pub fn unanswered_connect(&self) -> Result<(Vec<Duration>, Duration)> {
+        let value = |name: &str| {
+            let read = self.sysctl(name)?;
+            read.trim().parse().map_err(|_| Error::mismatch(name, "a number", read))
+        };
+        let linear = "net.ipv4.tcp_syn_linear_timeouts";
+        let linear = if Need::Sysctl(linear).check().is_ok() { value(linear)? } else { 0 };
+        Ok(timers::connect(value("net.ipv4.tcp_syn_retries")?, linear))
+    }
+}
+
+impl Lab {
+    /// Says whether a `connect` from `a` that nobody answered sent a SYN at each of these times,
+    /// and was told ETIMEDOUT at the `end` of them. Its SYNs, which are all that `a` sent.
+    ///
+    /// # Errors
+    /// It was told otherwise, or there were other SYNs.
+    pub async fn judge_unanswered_connect(
+        &self,
+        told: Outcome<()>,
+        (times, end): &(Vec<Duration>, Duration),
+    ) -> Result<Vec<Segment>> {
+        let waits = times.iter().zip(times[1..].iter().chain([end]));
+        let waits: Vec<_> = waits.map(|(one, next)| *next - *one).collect();
+        let told = told.errno(Errno::ETIMEDOUT)?;
+        told.took_within(&Window::wheel(waits.clone(), "every SYN's wait"))?;
+        let syns = vec![syn().from("a"); times.len()];
+        let sent = self.wire().exactly(Wire::start(), syns).among(any().from("a")).await?;
+        for (pair, wait) in sent.windows(2).zip(waits) {
+            let window = Window::wheel([wait], "as long as the last, or twice");
+            window.judge("a SYN was sent again", pair[1].at().since(pair[0].at()))?;
+        }
+        Ok(sent)
     }
 }
