@@ -1,16 +1,18 @@
 //! A peer that takes its window back, with data in flight, turns retransmissions into window
 //! probes. While it answers them the connection lives, however small tcp_retries2 is; once it falls
 //! silent twice the longest retransmission timeout ends it. TCP_USER_TIMEOUT asks for no answers:
-//! it ends what makes no progress.
+//! it ends what makes no progress. In stock a silent peer has four minutes, not a quarter of an
+//! hour.
 //! Source: `net/ipv4/tcp_timer.c` `tcp_retransmit_timer` ("receiver dastardly shrinks window"),
 //! `tcp_rtx_probe0_timed_out`; RFC 9293 3.8.6 (shrinking is discouraged, and must be survived).
 
-use lastack::prelude::*;
+use lastack::{PairBuilder, prelude::*};
 
 const RETRIES2: &str = "net.ipv4.tcp_retries2";
 const CAP: &str = "net.ipv4.tcp_rto_max_ms";
 /// The least that the kernel takes.
 const LONGEST: Duration = Duration::from_secs(1);
+const AN_HOUR: Duration = Duration::from_secs(3600);
 
 pub fn cases(family: &mut Family) {
     let source = "tcp_timer.c tcp_retransmit_timer, tcp_rtx_probe0_timed_out; RFC 9293 3.8.6";
@@ -20,14 +22,14 @@ pub fn cases(family: &mut Family) {
         .source(source)
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, answering);
+        .across(Ip::BOTH, |scene, ip| answering(impatient_sender(&scene, ip), LONGEST));
     family
         .case("window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts")
         .covers(["ZW-09"])
         .source(source)
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, silent);
+        .across(Ip::BOTH, |scene, ip| silent(impatient_sender(&scene, ip), LONGEST));
     family
         .case("window_taken_back_by_a_peer_that_answers_ends_after_the_user_timeout")
         .covers(["ZW-09"])
@@ -35,26 +37,40 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, impatient);
+    family
+        .case("stock_window_taken_back_by_a_peer_that_answers_ends_nothing_in_an_hour")
+        .covers(["ZW-09"])
+        .source(source)
+        .needs([Need::VirtualTime])
+        .waits(AN_HOUR)
+        .run(|scene| answering(scene.pair(), timers::RTO_MAX));
+    family
+        .case("stock_window_taken_back_in_silence_ends_with_the_timeout_after_four_minutes")
+        .covers(["ZW-09"])
+        .source(source)
+        .needs([Need::VirtualTime])
+        .waits(3 * timers::RTO_MAX)
+        .run(|scene| silent(scene.pair(), timers::RTO_MAX));
 }
 
 /// `a`, which would give up after one retransmission were its peer's window open.
-fn impatient_sender(scene: &Scene, ip: Ip) -> lastack::PairBuilder {
+fn impatient_sender(scene: &Scene, ip: Ip) -> PairBuilder {
     scene.pair().ip(ip).sysctl("a", RETRIES2, 1).sysctl("a", CAP, LONGEST.as_millis())
 }
 
-async fn answering(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = impatient_sender(&scene, ip).connect().await?;
+async fn answering(pair: PairBuilder, longest: Duration) -> Result {
+    let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     let impostor = lab.impersonate(&b)?;
     let deaf = lab.black_hole().from("a").open().await?;
     let first = a.write("in flight").await?;
     let mut answered = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
 
-    // Three of the longest timeouts, where two of them without an answer would be the end.
-    let enough = 3 * LONGEST;
+    // Far more of the longest timeouts than the two that would be the end without an answer.
+    let enough = if longest == LONGEST { 3 * longest } else { AN_HOUR };
     while answered.at().since(first.ended()) < enough {
         let again = data().from("a").seq(1).retransmitted(true);
-        wire.expect(again).after(&answered).within(2 * LONGEST).await?;
+        wire.expect(again).after(&answered).within(2 * longest).await?;
         answered = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;
     }
     a.kernel().is(State::Established)?;
@@ -66,8 +82,8 @@ async fn answering(scene: Scene, ip: Ip) -> Result {
     wire.absent(Wire::start(), ending()).await
 }
 
-async fn silent(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = impatient_sender(&scene, ip).connect().await?;
+async fn silent(pair: PairBuilder, longest: Duration) -> Result {
+    let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     let rto = a.info().ok().await?.rto();
     let _deaf = lab.black_hole().from("a").open().await?;
@@ -76,7 +92,7 @@ async fn silent(scene: Scene, ip: Ip) -> Result {
 
     let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
     let retries = wire.retries_of(&wire.expect(data().from("a")).await?).await?;
-    timers::shrunk_window(rto, LONGEST).judge(&retries, told.ended())?;
+    timers::shrunk_window(rto, longest).judge(&retries, told.ended())?;
     wire.absent(Wire::start(), ending()).await?;
     b.kernel().is(State::Established).map(drop)
 }
