@@ -1,7 +1,10 @@
 //! A router that says "unreachable" of established data ends nothing: the sender takes back the
 //! doubling of its timeout, because the path answers, retransmits at a constant pace, and ends at
-//! tcp_retries2 with the error that the router named.
-//! Source: RFC 6069; RFC 1122 4.2.3.9; `net/ipv4/tcp_ipv4.c` `tcp_v4_err`, `tcp_ld_RTO_revert`;
+//! tcp_retries2 with the error that the router named. In a quarter of an hour the pace slackens all
+//! the same: every 256th timeout overflows the count of them, and its doubling stays; and so does
+//! each that a router in stock, which says no more than an error a second, has left unanswered.
+//! Source: RFC 6069; RFC 1122 4.2.3.9; `net/ipv4/tcp_ipv4.c` `tcp_v4_err`, `tcp_ld_RTO_revert`
+//! (`icsk_retransmits` must not be 0); `include/net/inet_connection_sock.h` (and is a byte);
 //! `net/ipv6/tcp_ipv6.c` `tcp_v6_err` (only "no route").
 
 use lastack::prelude::*;
@@ -22,29 +25,61 @@ pub fn cases(family: &mut Family) {
                 ("host_ipv4", (Ip::V4, HostUnreachable, Errno::EHOSTUNREACH)),
                 ("no_route_ipv6", (Ip::V6, NetUnreachable, Errno::ENETUNREACH)),
             ],
-            constant_pace,
+            |scene, answer| keeps_the_pace(scene, answer, RETRIES, UNLIMITED),
         );
+    family
+        .case("stock_unreachable_data_is_sent_again_for_a_quarter_of_an_hour_at_a_pace_that_slackens")
+        .covers(["NF-12"])
+        .source("RFC 6069; tcp_ipv4.c tcp_ld_RTO_revert (icsk_retransmits); ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Nft])
+        .waits(Duration::from_secs(930))
+        .across([("every_error_sent", UNLIMITED), ("stock_router", 1000)], |scene, limit| {
+            let answer = (Ip::V4, HostUnreachable, Errno::EHOSTUNREACH);
+            keeps_the_pace(scene, answer, timers::STOCK_RETRIES, limit)
+        });
 }
 
-async fn constant_pace(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Result {
-    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
+/// `icmp_ratelimit` of a router that answers every segment, as those of labs do.
+const UNLIMITED: u32 = 0;
+/// How many timeouts pass for none: `icsk_retransmits` is a byte.
+const OVERFLOW: u32 = 1 << 8;
+
+async fn keeps_the_pace(
+    scene: Scene,
+    (ip, error, errno): (Ip, IcmpError, Errno),
+    retries2: u32,
+    icmp_limit: u32,
+) -> Result {
+    let pair = scene.pair().routed().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries2);
     let pair = pair.connect().await?;
+    pair.lab.router()?.set_sysctl("net.ipv4.icmp_ratelimit", &icmp_limit.to_string())?;
     let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
     let InVain { told, retries, rto } = pair.write_in_vain(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    let limit = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let limit = timers::give_up(retries2, rto, timers::RTO_MAX);
     let (backing_off, count) = (*limit.retransmissions.end() as usize, retries.timeouts.len());
     if count <= backing_off {
         let expected = format!("more than the {backing_off} of a sender that backs off");
         return Err(Error::mismatch("retransmissions", expected, count.to_string()));
     }
-    let pace = Window::timer(rto, "the retransmission timeout, not doubled");
-    for two in retries.timeouts.windows(2) {
-        pace.judge("between retransmissions", two[1].at().since(two[0].at()))?;
+    let answers = pair.wire().strays().into_iter().filter(|it| it.what.quoted.is_some());
+    let answers: Vec<_> = answers.filter_map(|it| it.arrived).collect();
+    let answered = |from: Stamp, to: Stamp| answers.iter().any(|it| (from..to).contains(it));
+    let (mut doublings, mut unanswered) = (0, 0);
+    let mut wait = Duration::ZERO;
+    let ends = retries.timeouts[1..].iter().map(Segment::at).chain([told.ended()]);
+    for ((n, timeout), next) in (1..).zip(&retries.timeouts).zip(ends) {
+        let heard = answered(timeout.at(), next);
+        unanswered += u32::from(!heard);
+        doublings += u32::from(!heard || n % OVERFLOW == 0);
+        wait = timers::rto_gap(doublings, rto, timers::RTO_MAX);
+        let window = Window::wheel([wait], format!("doubled {doublings} times for good"));
+        window.judge(&format!("the wait after timeout {n}"), next.since(timeout.at()))?;
     }
-    let end = Window::timer(limit.limit + rto, "the timeout after tcp_retries2's limit");
-    let end = Window { from: limit.window().from, ..end };
+    same("every timeout answered", icmp_limit == UNLIMITED, unanswered == 0)?;
+    let rule = "the timeout after tcp_retries2's limit";
+    let end = Window::new(limit.window().from, limit.limit + Window::wheel([wait], "").to, rule);
     let lived = told.ended().since(retries.first_timeout().at());
     end.judge("the error after the first timeout", lived)
 }
