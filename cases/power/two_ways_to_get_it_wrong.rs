@@ -22,7 +22,24 @@ pub fn cases(family: &mut Family) {
         .covers(["OP-07"])
         .source("signal(7) SIGTERM; exit.c exit_files")
         .across_on_both_kinds(Ip::BOTH, orderly);
+    family
+        .case("process_that_does_not_heed_sigterm_says_goodbye_when_init_kills_it")
+        .covers(["OP-07"])
+        .source("signal(7) SIGTERM; systemd-system.conf(5) DefaultTimeoutStopSec; exit.c exit_files")
+        .needs([Need::VirtualTime])
+        .waits(INIT)
+        .run(heedless);
+    family
+        .case("process_that_outlives_the_network_takes_its_goodbye_along")
+        .covers(["OP-07"])
+        .source("systemd.special(7) network.target; tcp_output.c tcp_send_fin")
+        .needs([Need::VirtualTime])
+        .waits(timers::A_DAY)
+        .run(outlives_the_network);
 }
+
+/// How long init waits between SIGTERM and SIGKILL: systemd's `DefaultTimeoutStopSec`.
+const INIT: Duration = Duration::from_secs(90);
 
 async fn killed_first(scene: Scene, kind: HostKind, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().kind("b", kind).ip(ip).connect().await?;
@@ -59,6 +76,43 @@ async fn orderly(scene: Scene, kind: HostKind, ip: Ip) -> Result {
     let _off = lab.power_off("b").that_may_miss().now().await?;
     a.kernel().is(State::CloseWait)?;
     Ok(())
+}
+
+async fn heedless(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().connect().await?;
+    b.process.dispose(Signal::SIGTERM, Disposition::Ignore).ok().await?;
+    let read = a.read(1).on("reader").start().await?.blocked().await?;
+
+    b.process.signal(Signal::SIGTERM)?;
+    let read = read.stays_blocked(INIT).await?;
+    a.write("still there?").ok().await?;
+    b.read(100).bytes(b"still there?").await?;
+    lab.wire().absent(Wire::start(), ending()).await?;
+    b.process.kill().await?;
+    read.done().await?.eof()?;
+    let _off = lab.power_off("b").that_may_miss().now().await?;
+
+    a.kernel().is(State::CloseWait)?;
+    lab.wire().absent(Wire::start(), rst()).await
+}
+
+/// As where nothing orders the process before the network.
+async fn outlives_the_network(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().connect().await?;
+    b.process.dispose(Signal::SIGTERM, Disposition::Ignore).ok().await?;
+    let read = a.read(1).start().await?.blocked().await?;
+    let established = lab.wire().mark().await?;
+
+    b.process.signal(Signal::SIGTERM)?;
+    let _down = lab.interface_down("b").await?;
+    let read = read.stays_blocked(INIT).await?;
+    b.process.kill().await?;
+    b.kernel().is(State::FinWait1)?;
+    let _off = lab.power_off("b").that_may_miss().now().await?;
+
+    let _read = read.stays_blocked(timers::A_DAY).await?;
+    same("timer of the survivor", None, a.kernel().is(State::Established)?.timer)?;
+    lab.wire().absent(established, any()).await
 }
 
 fn ended(status: WaitStatus) -> &'static str {
