@@ -10,7 +10,6 @@ use lastack::{prelude::*, process::Pending};
 
 /// After how much silence the balancers of a large provider forget.
 const FORGETS: Duration = Duration::from_secs(350);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub fn cases(family: &mut Family) {
     family
@@ -18,7 +17,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IN-05"])
         .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c; tcp_retries2")
         .needs([Need::VirtualTime, Need::Conntrack])
-        .waits(DAY)
+        .waits(timers::A_DAY)
         .across([("reset", Strangers::Reset), ("dropped", Strangers::Drop)], never_answered);
 }
 
@@ -39,7 +38,7 @@ async fn never_answered(scene: Scene, strangers: Strangers) -> Result {
     lab.wire().absent(running, any()).await?;
     let waiting = server.read(1).on("reader").start().await?.blocked().await?;
     speaks_in_vain(&lab, &server, waiting, strangers).await?;
-    let answer = answer.stays_blocked(DAY).await?;
+    let answer = answer.stays_blocked(timers::A_DAY).await?;
     lab.wire().absent(running, any().to("a").arrived(true)).await?;
     let entry = client.kernel().is(State::Established)?;
     same("timer of the client", None, entry.timer)?;

@@ -6,7 +6,6 @@
 
 use lastack::prelude::*;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TUNED: Keepalive = Keepalive::new(10, 5, 3);
 
 pub fn cases(family: &mut Family) {
@@ -15,7 +14,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IN-04"])
         .source("tidx#14; RFC 1122 4.2.3.6 (keep-alives default to off)")
         .needs([Need::VirtualTime])
-        .waits(DAY)
+        .waits(timers::A_DAY)
         .run(waits_for_ever);
     family
         .case("tuned_keepalive_tells_the_server_of_a_vanished_client_after_25_seconds")
@@ -44,7 +43,7 @@ async fn waits_for_ever(scene: Scene) -> Result {
     let idle = lab.wire().mark().await?;
 
     let row = server.read(100).on("reader").start().await?.blocked().await?;
-    let row = row.stays_blocked(DAY).await?;
+    let row = row.stays_blocked(timers::A_DAY).await?;
     let entry = server.kernel().is(State::Established)?;
     same("timer of the server", None, entry.timer)?;
     lab.wire().absent(idle, any()).await?;

@@ -6,7 +6,6 @@
 
 use lastack::prelude::*;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub fn cases(family: &mut Family) {
     family
@@ -14,7 +13,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IN-02"])
         .source("psycopg2#1017; RFC 1122 4.2.3.6 (keep-alives default to off)")
         .needs([Need::VirtualTime])
-        .waits(DAY)
+        .waits(timers::A_DAY)
         .across(Death::BOTH, waits_for_ever);
     family
         .case("stock_keepalive_ends_a_query_to_a_dead_machine_after_two_hours_and_eleven_minutes")
@@ -42,7 +41,7 @@ async fn waits_for_ever(scene: Scene, kill: Kill) -> Result {
     let answer = client.read(100).on("reader").start().await?.blocked().await?;
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
-    let answer = answer.stays_blocked(DAY).await?;
+    let answer = answer.stays_blocked(timers::A_DAY).await?;
     let entry = client.kernel().is(State::Established)?;
     same("timer of the client", None, entry.timer)?;
     lab.wire().absent(&heard, any()).await?;

@@ -8,7 +8,6 @@
 
 use lastack::prelude::*;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// `tcp_fin_timeout` as it comes.
 const FIN_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -18,7 +17,7 @@ pub fn cases(family: &mut Family) {
         .covers(["ST-10"])
         .source("RFC 9293 3.6; tcp.c __tcp_close; tcp_input.c tcp_reset; ip-sysctl tcp_fin_timeout")
         .needs([Need::VirtualTime])
-        .waits(DAY)
+        .waits(timers::A_DAY)
         .run(leaks);
     family
         .case("stock_keepalive_ends_a_leaked_close_wait_after_two_hours")
@@ -47,7 +46,7 @@ async fn leaked(pair: lastack::PairBuilder) -> Result<(Pair, Segment)> {
 
 async fn leaks(scene: Scene) -> Result {
     let (Pair { lab, b, .. }, last) = leaked(scene.pair()).await?;
-    lab.wire().never(&last, any()).for_(DAY).await?;
+    lab.wire().never(&last, any()).for_(timers::A_DAY).await?;
     let entry = b.kernel().is(State::CloseWait)?;
     same("Recv-Q", 1, entry.receive_queue)?;
     same("its timer", None, entry.timer)?;
