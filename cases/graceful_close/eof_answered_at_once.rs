@@ -52,11 +52,8 @@ async fn three_segments(scene: &Scene, ip: Ip) -> Result<(Pair, Segment)> {
         let what = format!("b closed {late:.1?} after a's FIN, past its delayed acknowledgement");
         return Err(Error::TooSlow(what));
     }
-    let three = [
-        fin().from("a").empty(),
-        fin().flags(Flags::ACK).from("b").empty(),
-        pure_ack().from("a"),
-    ];
+    let three =
+        [fin().from("a").empty(), fin().flags(Flags::ACK).from("b").empty(), pure_ack().from("a")];
     let last = wire.exactly(conversed, three).await?.remove(2);
     Ok((pair, last))
 }

@@ -56,13 +56,15 @@ async fn speaks_in_vain(
     strangers: Strangers,
 ) -> Result {
     let (wire, host) = (lab.wire(), end.host().name());
-    let give_up = timers::give_up(timers::STOCK_RETRIES, end.info().ok().await?.rto(), timers::RTO_MAX);
+    let give_up =
+        timers::give_up(timers::STOCK_RETRIES, end.info().ok().await?.rto(), timers::RTO_MAX);
     let silence = wire.mark().await?;
     end.write("something").ok().await?;
     let told = reading.done().await?;
     let said = wire.expect(data().from(host).arrived(false)).after(silence).await?;
     if strangers == Strangers::Drop {
-        return give_up.judge(&wire.retries_of(&said).await?, told.errno(Errno::ETIMEDOUT)?.ended());
+        return give_up
+            .judge(&wire.retries_of(&said).await?, told.errno(Errno::ETIMEDOUT)?.ended());
     }
     told.errno(Errno::ECONNRESET)?;
     let reset = rst().from_middle().to(host);

@@ -6,7 +6,6 @@
 
 use lastack::prelude::*;
 
-
 pub fn cases(family: &mut Family) {
     family
         .case("client_of_a_machine_that_died_during_its_query_still_waits_a_day_later")

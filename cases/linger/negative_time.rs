@@ -29,7 +29,7 @@ pub fn cases(family: &mut Family) {
     family
         .case("negative_linger_time_on_a_dead_path_ends_after_a_quarter_of_an_hour")
         .covers(["LI-15"])
-        .source("stream.c sk_stream_wait_close; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
+        .source("stream.c sk_stream_wait_close; tcp_timer.c tcp_write_timeout; ip-sysctl")
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
         .run(ends_with_the_connection);

@@ -28,7 +28,7 @@ pub fn cases(family: &mut Family) {
             |scene, answer| keeps_the_pace(scene, answer, RETRIES, UNLIMITED),
         );
     family
-        .case("stock_unreachable_data_is_sent_again_for_a_quarter_of_an_hour_at_a_pace_that_slackens")
+        .case("stock_unreachable_data_is_sent_again_for_a_quarter_of_an_hour_ever_more_slowly")
         .covers(["NF-12"])
         .source("RFC 6069; tcp_ipv4.c tcp_ld_RTO_revert (icsk_retransmits); ip-sysctl tcp_retries2")
         .needs([Need::VirtualTime, Need::Nft])

@@ -25,7 +25,7 @@ pub fn cases(family: &mut Family) {
     family
         .case("process_that_does_not_heed_sigterm_says_goodbye_when_init_kills_it")
         .covers(["OP-07"])
-        .source("signal(7) SIGTERM; systemd-system.conf(5) DefaultTimeoutStopSec; exit.c exit_files")
+        .source("signal(7); systemd-system.conf(5) DefaultTimeoutStopSec; exit.c exit_files")
         .needs([Need::VirtualTime])
         .waits(INIT)
         .run(heedless);

@@ -23,9 +23,9 @@ pub fn cases(family: &mut Family) {
         .waits(Duration::from_secs(110))
         .run(dies_late);
     family
-        .case("process_that_dies_early_in_a_partition_of_a_minute_and_a_half_is_not_heard_of_in_a_day")
+        .case("process_that_dies_early_in_a_partition_of_a_minute_and_a_half_is_never_heard_of")
         .covers(["PD-15"])
-        .source("tcp_timer.c tcp_retransmit_timer, tcp_write_timeout, tcp_orphan_retries: 0 means 8")
+        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries: 0 means 8")
         .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(dies_early);
@@ -74,7 +74,7 @@ async fn dies_late(scene: Scene) -> Result {
     let heard = lab.wire().expect(fin().from("b").arrived(true)).await?;
     let retries = lab.wire().retries_of(&first).await?.timeouts;
     let waits = (1..retries.len() as u32).map(|n| timers::rto_gap(n, rto, timers::RTO_MAX));
-    let last = Window::wheel(waits, "the next time that the FIN is due, the path being whole or not");
+    let last = Window::wheel(waits, "the next time that the FIN is due");
     last.judge("the end of file after the first timeout", heard.at().since(retries[0].at()))?;
     b.kernel().reaches(State::FinWait2).await?;
     lab.wire().absent(Wire::start(), rst()).await

@@ -24,7 +24,9 @@ pub fn cases(family: &mut Family) {
         .waits(Duration::from_secs(5))
         .across(Ip::BOTH, |scene, ip| answering(impatient_sender(&scene, ip), LONGEST));
     family
-        .case("window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts")
+        .case(
+            "window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts",
+        )
         .covers(["ZW-09"])
         .source(source)
         .needs([Need::Sysctl(CAP)])
