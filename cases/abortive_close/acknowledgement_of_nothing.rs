@@ -23,7 +23,8 @@ async fn established(scene: Scene, ip: Ip) -> Result {
     let impostor = lab.impersonate(&b)?;
     let forged = impostor.pure_ack().ack(1000).send().await?;
     impostor.data("lies").ack(1000).send().await?;
-    let anything_else = any().from("a").that("no challenge", |it| !(pure_ack().seq(1).ack(1)).matches(it));
+    let anything_else =
+        any().from("a").that("no challenge", |it| !(pure_ack().seq(1).ack(1)).matches(it));
     lab.wire().never(&forged, anything_else).for_(Duration::from_millis(100)).await?;
     a.kernel().is(State::Established)?;
     let answers = lab.wire().count(&forged, pure_ack().from("a")).await? as u64;

@@ -19,7 +19,9 @@ async fn fin_first(scene: Scene, ip: Ip) -> Result {
     let wire = lab.wire();
 
     let beyond = lab.impersonate(&b)?.data("beyond").seq(6).send().await?;
-    wire.expect(any().from("a").ack(1).that("sack", |it| it.sack == [(6, 12)])).after(&beyond).await?;
+    wire.expect(any().from("a").ack(1).that("sack", |it| it.sack == [(6, 12)]))
+        .after(&beyond)
+        .await?;
     same("a: unread", 0, a.unread().ok().await?)?;
     a.close().ok().await?;
     wire.expect(fin().from("a").empty()).await?;

@@ -34,7 +34,8 @@ async fn for_all(scene: Scene, (ip, kind): (Ip, Copy)) -> Result {
     let [copy, third] = match kind {
         Copy::Dup => [a.dup().ok().await?, a.dup().ok().await?],
         Copy::Fork => {
-            let (child, sibling) = (a.process.fork("child").await?, a.process.fork("sibling").await?);
+            let (child, sibling) =
+                (a.process.fork("child").await?, a.process.fork("sibling").await?);
             [a.in_process(&child), a.in_process(&sibling)]
         }
     };

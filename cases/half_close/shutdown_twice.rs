@@ -34,8 +34,6 @@ async fn twice(scene: Scene, ip: Ip) -> Result {
     b.close().ok().await?;
     a.kernel().reaches(State::TimeWait).await?;
     a.shut_wr().errno(Errno::ENOTCONN).await?;
-    wire.exactly(Wire::start(), [fin().seq(1)])
-        .among(fin().from("a").retransmitted(false))
-        .await?;
+    wire.exactly(Wire::start(), [fin().seq(1)]).among(fin().from("a").retransmitted(false)).await?;
     Ok(())
 }

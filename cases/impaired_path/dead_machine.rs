@@ -55,7 +55,8 @@ const FAR: [Silence; 2] = [Silence::TotalLoss, Silence::LinkDown("b")];
 
 async fn asks(scene: Scene, ip: Ip) -> Result {
     let asked = async |by| {
-        let Pair { lab, a, b, .. } = scene.pair().ip(ip).keepalive_on_a(KEEPALIVE).connect().await?;
+        let Pair { lab, a, b, .. } =
+            scene.pair().ip(ip).keepalive_on_a(KEEPALIVE).connect().await?;
         let last = lab.wire().expect(pure_ack().from("a")).await?;
         let read = a.read(1).start().await?.blocked().await?;
         let start = lab.wire().mark().await?;
@@ -63,8 +64,7 @@ async fn asks(scene: Scene, ip: Ip) -> Result {
 
         let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
         let Keepalive { probes, .. } = KEEPALIVE;
-        let death =
-            timers::keepalive_death(KEEPALIVE.idle(), KEEPALIVE.interval(), probes as u32);
+        let death = timers::keepalive_death(KEEPALIVE.idle(), KEEPALIVE.interval(), probes as u32);
         let window = Window::timer(death, "the last probe and an interval");
         window.judge("given up after the handshake", read.ended().since(last.at()))?;
         b.kernel().is(State::Established)?;

@@ -60,7 +60,8 @@ async fn through_balancer(
 }
 
 async fn kept(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) -> Result {
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive, forgets).await?;
+    let (Pair { lab, a, b, .. }, _balancer) =
+        through_balancer(&scene, ip, keepalive, forgets).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
     // Four probes without a word, more than it takes to be forgotten.
@@ -76,7 +77,8 @@ async fn kept(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) -> 
 }
 
 async fn ended(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) -> Result {
-    let (Pair { lab, a, b, .. }, _balancer) = through_balancer(&scene, ip, keepalive, forgets).await?;
+    let (Pair { lab, a, b, .. }, _balancer) =
+        through_balancer(&scene, ip, keepalive, forgets).await?;
     let wire = lab.wire();
     let idle = wire.mark().await?;
     a.read(1).errno(Errno::ECONNRESET).await?;

@@ -43,7 +43,8 @@ pub fn cases(family: &mut Family) {
 }
 
 async fn never_asked(scene: Scene, ip: Ip) -> Result {
-    let Pair { lab, a, b, .. } = scene.pair().ip(ip).keepalive_sysctls("a", QUICK).connect().await?;
+    let Pair { lab, a, b, .. } =
+        scene.pair().ip(ip).keepalive_sysctls("a", QUICK).connect().await?;
     let start = lab.wire().mark().await?;
     a.get(option::KEEPALIVE).await?.is(&0)?;
     let read = a.read(1).start().await?.blocked().await?;

@@ -90,12 +90,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 
 /// Probes, an interval apart, and the reset: all that is sent, and the end for who reads. How
 /// many probes there were.
-async fn gives_up(
-    wire: &Wire,
-    a: &End,
-    start: Mark,
-    tuned: Option<Keepalive>,
-) -> Result<usize> {
+async fn gives_up(wire: &Wire, a: &End, start: Mark, tuned: Option<Keepalive>) -> Result<usize> {
     let on = match tuned {
         Some(keepalive) => a.keep_alive(keepalive).await?,
         None => a.set(option::KEEPALIVE, 1).await?.is(&())?,

@@ -20,10 +20,7 @@ pub fn cases(family: &mut Family) {
         .needs([Need::Nft])
         .waits(Duration::from_secs(2))
         .across(
-            [
-                ("by_timer_ipv4", (Ip::V4, Side::Server)),
-                ("by_timer_ipv6", (Ip::V6, Side::Server)),
-            ],
+            [("by_timer_ipv4", (Ip::V4, Side::Server)), ("by_timer_ipv6", (Ip::V6, Side::Server))],
             second,
         );
     // Before 6.5 both ends double their waits in step: whose turn it was cannot be told apart.
@@ -105,7 +102,9 @@ async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
             let patience = timers::SYN_RTO * 2;
             let asked = syn().from("a").retransmitted(true);
             let asked = wire.expect(asked).within(patience).await?;
-            wire.expect(syn_ack().from("b").retransmitted(true).arrived(false)).after(&asked).await?;
+            wire.expect(syn_ack().from("b").retransmitted(true).arrived(false))
+                .after(&asked)
+                .await?;
             lost.lift().await?;
             connect.done().await?.ok()?;
             let last = wire.expect(syn_ack().arrived(true)).await?;
@@ -145,10 +144,8 @@ async fn unconnected(
     ip: Ip,
 ) -> Result<(Lab, Process, Process, std::net::SocketAddr)> {
     let lab = scene.lab().build().await?;
-    let (client, server) = try_join!(
-        lab.host("a")?.process_named("client"),
-        lab.host("b")?.process_named("server")
-    )?;
+    let (client, server) =
+        try_join!(lab.host("a")?.process_named("client"), lab.host("b")?.process_named("server"))?;
     let address = lab.host("b")?.address(ip, PORT);
     Ok((lab, client, server, address))
 }

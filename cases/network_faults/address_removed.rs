@@ -32,7 +32,9 @@ pub fn cases(family: &mut Family) {
     family
         .case("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
         .covers(["NF-09"])
-        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .source(
+            "af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2",
+        )
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
         .run(|scene| in_flight(scene, Ip::V4, timers::STOCK_RETRIES));
@@ -73,7 +75,10 @@ async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
     let _gone = lab.remove_address("a", ip).await?;
 
     let failed = a.read(1).errno(Errno::ENETUNREACH).await?;
-    flight.end.window().judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
+    flight
+        .end
+        .window()
+        .judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
     b.kernel().is(State::Established).map(drop)
 }
 

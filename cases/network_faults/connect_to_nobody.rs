@@ -55,8 +55,7 @@ async fn no_route(scene: Scene, ip: Ip) -> Result {
     let failed = process.socket(far).ok().await?.connect(far).errno(Errno::ENETUNREACH).await?;
 
     // It asked nobody, so it waited for nothing.
-    Window::new(Duration::ZERO, APART, "no question, no answer")
-        .judge("connect", failed.took())?;
+    Window::new(Duration::ZERO, APART, "no question, no answer").judge("connect", failed.took())?;
     lab.wire().absent(Wire::start(), any()).await?;
     same("questions", 0, questions(&lab).len())
 }

@@ -66,7 +66,9 @@ async fn ignored(scene: Scene, ip: Ip, keepalive: Keepalive) -> Result {
     let router = lab.router_answers(IcmpError::HostUnreachable).from("a").turn_on().await?;
 
     let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
-    keepalive.end_window().judge("ETIMEDOUT after the last segment heard", failed.ended().since(heard.at()))?;
+    keepalive
+        .end_window()
+        .judge("ETIMEDOUT after the last segment heard", failed.ended().since(heard.at()))?;
     let probes = router.hit().await?.iter().filter(|segment| segment.probe).count();
     same("probes", keepalive.probes as usize, probes)?;
     let disbelieved = a.host().counter("OutOfWindowIcmps")?;

@@ -59,7 +59,8 @@ async fn five_days(scene: Scene) -> Result {
     let forgotten = nat.forgets_within(2 * minute).await?;
     // No timer fires: the tracker compares clocks whenever somebody asks.
     let second = Duration::from_secs(1);
-    let window = Window::new(STOCK - second, STOCK + second, "nf_conntrack_tcp_timeout_established");
+    let window =
+        Window::new(STOCK - second, STOCK + second, "nf_conntrack_tcp_timeout_established");
     window.judge("the NAT forgot after", forgotten.since(last.at()))?;
     lab.wire().absent(&last, any()).await?;
 

@@ -33,7 +33,9 @@ pub fn cases(family: &mut Family) {
     family
         .case("stock_data_in_flight_ends_in_the_errno_of_the_route_a_quarter_of_an_hour_later")
         .covers(["NF-07"])
-        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .source(
+            "af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2",
+        )
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
         .run(|scene| {
@@ -68,7 +70,10 @@ async fn in_flight(scene: Scene, (how, errno, ip): Route, retries: u32) -> Resul
 
     let cut = lab.wire().mark().await?;
     let failed = a.read(1).errno(errno).await?;
-    flight.end.window().judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
+    flight
+        .end
+        .window()
+        .judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
     a.read(1).eof().await?;
     lab.wire().absent(cut, any().from("a")).await?;
     b.kernel().is(State::Established).map(drop)

@@ -22,8 +22,7 @@ pub fn cases(family: &mut Family) {
 
 async fn found_dead(scene: Scene, kill: Kill) -> Result {
     let stock = Keepalive::STOCK;
-    let Pair { lab, a, .. } =
-        scene.pair().option_on_a(option::KEEPALIVE, 1).connect().await?;
+    let Pair { lab, a, .. } = scene.pair().option_on_a(option::KEEPALIVE, 1).connect().await?;
     a.get(option::KEEPIDLE).await?.is(&stock.idle)?;
     a.get(option::KEEPINTVL).await?.is(&stock.interval)?;
     a.get(option::KEEPCNT).await?.is(&stock.probes)?;

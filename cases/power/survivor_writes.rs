@@ -15,7 +15,9 @@ pub fn cases(family: &mut Family) {
         .claims(["A34"])
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
         .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH, |scene, kind, kill| times_out(scene, kind, kill, RETRIES));
+        .across_on_both_kinds(Death::BOTH, |scene, kind, kill| {
+            times_out(scene, kind, kill, RETRIES)
+        });
     family
         .case("write_to_a_dead_machine_times_out_after_a_quarter_of_an_hour")
         .covers(["OP-02"])
@@ -33,13 +35,12 @@ pub fn cases(family: &mut Family) {
 }
 
 async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Result {
-    let Pair { lab, a, .. } =
-        scene
-            .pair()
-            .kind("b", kind)
-            .sysctl("a", "net.ipv4.tcp_retries2", retries)
-            .connect()
-            .await?;
+    let Pair { lab, a, .. } = scene
+        .pair()
+        .kind("b", kind)
+        .sysctl("a", "net.ipv4.tcp_retries2", retries)
+        .connect()
+        .await?;
     let rto = a.info().ok().await?.rto();
     let before = lab.wire().mark().await?;
     let dead = kill(&lab, "b").now().await?;
@@ -55,13 +56,12 @@ async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Re
 }
 
 async fn read_first(scene: Scene, kind: HostKind, kill: Kill) -> Result {
-    let Pair { lab, a, b, .. } =
-        scene
-            .pair()
-            .kind("b", kind)
-            .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
-            .connect()
-            .await?;
+    let Pair { lab, a, b, .. } = scene
+        .pair()
+        .kind("b", kind)
+        .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
+        .connect()
+        .await?;
     b.write("last words").ok().await?;
     a.kernel().has_unread(10).await?;
     let _dead = kill(&lab, "b").now().await?;

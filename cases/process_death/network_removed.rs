@@ -20,7 +20,9 @@ pub fn cases(family: &mut Family) {
         .case("process_that_ends_without_its_network_leaves_the_peer_half_open")
         .covers(["PD-19"])
         .claims(["A1", "A18", "A23"])
-        .source("tcp.c __tcp_close; tcp_timer.c tcp_write_timeout, tcp_probe_timer; sock.c __sk_free")
+        .source(
+            "tcp.c __tcp_close; tcp_timer.c tcp_write_timeout, tcp_probe_timer; sock.c __sk_free",
+        )
         .waits(Duration::from_secs(3))
         .across(
             [

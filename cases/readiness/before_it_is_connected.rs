@@ -20,7 +20,9 @@ pub fn cases(family: &mut Family) {
     family
         .case("connecting_socket_shows_nothing_and_parked_calls_hear_of_its_refusal")
         .covers(["PV-11"])
-        .source("tcp.c tcp_poll (TCP_SYN_SENT), tcp_recvmsg_locked; stream.c sk_stream_wait_connect")
+        .source(
+            "tcp.c tcp_poll (TCP_SYN_SENT), tcp_recvmsg_locked; stream.c sk_stream_wait_connect",
+        )
         .waits(timers::SYN_RTO)
         .across(
             [

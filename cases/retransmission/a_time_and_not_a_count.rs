@@ -55,7 +55,9 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_retries2 (15; 924.6 seconds)")
         .needs([Need::VirtualTime])
         .waits(Duration::from_secs(940))
-        .across(Ip::BOTH, |scene, ip| dies(scene.pair().ip(ip), timers::STOCK_RETRIES, timers::STOCK_RETRIES));
+        .across(Ip::BOTH, |scene, ip| {
+            dies(scene.pair().ip(ip), timers::STOCK_RETRIES, timers::STOCK_RETRIES)
+        });
 }
 
 /// One small write into a silence, with so many retransmissions at the most.

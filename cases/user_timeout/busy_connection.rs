@@ -50,12 +50,7 @@ fn judge(timeout: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> 
     window.judge("the time from the first timeout to the end was", lasted)
 }
 
-async fn given_up(
-    scene: Scene,
-    ip: Ip,
-    milliseconds: i32,
-    keepalive: Option<Keepalive>,
-) -> Result {
+async fn given_up(scene: Scene, ip: Ip, milliseconds: i32, keepalive: Option<Keepalive>) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::USER_TIMEOUT, milliseconds).ok().await?;
 

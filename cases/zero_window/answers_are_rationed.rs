@@ -53,9 +53,10 @@ async fn rationed(scene: Scene, (ip, limit): (Ip, u64)) -> Result {
     if distance.abs_diff(limit) < timers::JIFFY_AT_MOST {
         return Err(Error::TooSlow(format!("the second probe came {distance:?} after the first")));
     }
-    let answers = wire.segments().into_iter().filter(|it| {
-        answer.matches(it) && it.index > second.index && it.index < third.index
-    });
+    let answers = wire
+        .segments()
+        .into_iter()
+        .filter(|it| answer.matches(it) && it.index > second.index && it.index < third.index);
     same("answers to the second probe", usize::from(distance > limit), answers.count())
 }
 
