@@ -23,9 +23,7 @@ pub fn cases(family: &mut Family) {
 async fn to_the_end(scene: Scene) -> Result {
     let Pair { lab, a, .. } = time_wait_stays(&scene, Ip::V4).await?;
     let last = lab.wire().expect(pure_ack().from("a").ack(2)).await?;
-    let gone = a.kernel().runs_out_within(2 * timers::TIME_WAIT).await?;
-    let window = Window::wheel([timers::TIME_WAIT], "TCP_TIMEWAIT_LEN");
-    gone.judge("TIME_WAIT was over after", &window, last.at())
+    a.waits_out_its_minute(&last).await
 }
 
 async fn time_wait_stays(scene: &Scene, ip: Ip) -> Result<Pair> {
