@@ -107,7 +107,6 @@ impl<'a> Plan<'a> {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             // A session of its own: the terminal's Ctrl-C goes to the runner alone.
             libc::setsid();
-            self.set_limits();
             if self.flags() & libc::CLONE_NEWUSER != 0 {
                 self.become_root();
             }
@@ -125,6 +124,8 @@ impl<'a> Plan<'a> {
                 }
                 Task::Execute => {
                     self.arrange_descriptors();
+                    // Not before: the runner may have more files open than a case may.
+                    self.set_limits();
                     reset_signals();
                     // The link, not the path: a build may have replaced the file meanwhile.
                     libc::execve(c"/proc/self/exe".as_ptr(), self.argv.as_ptr(), self.envp.as_ptr())

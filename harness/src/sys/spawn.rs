@@ -193,3 +193,33 @@ pub(super) fn copy_above(descriptor: BorrowedFd<'_>, least: RawFd) -> Result<Own
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    use super::*;
+    use crate::sys::child::End;
+
+    /// As many as a case itself may have.
+    const MANY: u64 = 1024;
+
+    #[test]
+    fn a_process_starts_however_many_files_are_open_here() {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let possible = Spawn::trial(Owner::User).start().is_ok();
+        if !possible || hard < 2 * MANY {
+            eprintln!("no user namespaces, or not as many files: nothing to test");
+            return;
+        }
+        setrlimit(Resource::RLIMIT_NOFILE, soft.max(2 * MANY), hard).unwrap();
+        let files: Vec<_> = (0..MANY).map(|_| File::open("/dev/null").unwrap()).collect();
+        let none = [files[0].as_fd(); 3];
+
+        let again = Spawn::again(["--exact", "a test that is not there"]).unwrap();
+        let started = again.namespaces(Owner::User).descriptors(none).start();
+        assert_eq!(started.and_then(|mut child| child.wait()).unwrap(), End::Exited(0));
+    }
+}
