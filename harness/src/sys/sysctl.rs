@@ -45,10 +45,10 @@ pub fn read(name: &str) -> Result<String> {
     })
 }
 
-/// As [`write`], for a sysctl that only some kernels have: its absence is no error.
+/// As [`write()`], for a sysctl that only some kernels have: its absence is no error.
 ///
 /// # Errors
-/// As [`write`], but for the sysctl not being there.
+/// As [`write()`], but for the sysctl not being there.
 pub fn write_if_known(name: &str, value: &str) -> Result {
     match OpenOptions::new().write(true).open(path(name)?) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
