@@ -99,8 +99,8 @@ impl TrackingBuilder {
     /// Turns it on: from now on it tracks what it forwards.
     ///
     /// # Errors
-    /// The lab has no router or no such host, the router tracks already, the idle time is not in whole seconds, the kernel
-    /// has no connection tracking, or the program `nft` is missing.
+    /// The lab has no router or no such host, the router tracks already, the idle time is not in
+    /// whole seconds, the kernel has no connection tracking, or the program `nft` is missing.
     pub async fn turn_on(self) -> Result<Tracking> {
         let text = self.describe();
         let attempt = || format!("turn on \"{text}\"");

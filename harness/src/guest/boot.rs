@@ -120,7 +120,8 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
     Ok(i32::try_from(spawned.id()).expect("process ids fit an i32"))
 }
 
-/// Gives the calling thread a nook, for the guest's memory, and this program's own file there, wherever that lies and even if a build has replaced it meanwhile.
+/// Gives the calling thread a nook, for the guest's memory, and this program's own file there,
+/// wherever that lies and even if a build has replaced it meanwhile.
 fn furnish_nook() -> Result<PathBuf> {
     nook::make()?;
     let program = Path::new(NOOK).join("lastack");

@@ -198,7 +198,8 @@ impl Rtnl {
         links.try_next().await.map_err(refused)
     }
 
-    /// Moves an interface into another namespace, under this name and index; it arrives down, without addresses (`net/core/dev.c`, `__dev_change_net_namespace`).
+    /// Moves an interface into another namespace, under this name and index; it arrives down,
+    /// without addresses (`net/core/dev.c`, `__dev_change_net_namespace`).
     ///
     /// # Errors
     /// There is no such interface, or its name or index is taken there.

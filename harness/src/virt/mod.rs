@@ -6,8 +6,9 @@
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
 //! guest starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
-//! what runs first in it. [`trial`] boots one that has nothing to do. This room knows nothing of cases: a guest is given a manifest, which only the function
-//! called in it reads, and says frames, which only who booted it reads.
+//! what runs first in it. [`trial`] boots one that has nothing to do. This room knows nothing of
+//! cases: a guest is given a manifest, which only the function called in it reads, and says frames,
+//! which only who booted it reads.
 
 mod archive;
 mod bzimage;
