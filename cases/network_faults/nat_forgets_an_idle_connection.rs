@@ -32,7 +32,14 @@ pub fn cases(family: &mut Family) {
         .source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose); tcp_timer.c tcp_write_timeout")
         .needs([Need::Conntrack])
         .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, client_times_out);
+        .across(Ip::BOTH, |scene, ip| client_times_out(scene, ip, RETRIES));
+    family
+        .case("strict_nat_leaves_a_stock_client_a_quarter_of_an_hour_to_find_out")
+        .covers(["NF-20"])
+        .source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose); ip-sysctl tcp_retries2")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(Duration::from_secs(940))
+        .run(|scene| client_times_out(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 
 async fn picked_up(scene: Scene, ip: Ip) -> Result {
@@ -76,8 +83,8 @@ async fn talks(a: &End, b: &End) -> Result {
     a.read(64).bytes(b"of course").await.map(drop)
 }
 
-async fn client_times_out(scene: Scene, ip: Ip) -> Result {
-    let lab = scene.lab().routed().sysctl("a", "net.ipv4.tcp_retries2", RETRIES).build().await?;
+async fn client_times_out(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let lab = scene.lab().routed().sysctl("a", "net.ipv4.tcp_retries2", retries).build().await?;
     let nat = lab.router_tracks().masquerading("a").strict().strangers(Strangers::Drop);
     let nat = nat.idle_timeout(IDLE).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
@@ -88,7 +95,7 @@ async fn client_times_out(scene: Scene, ip: Ip) -> Result {
     a.write("still there?").ok().await?;
     let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
     let first = lab.wire().expect(data().from("a")).await?;
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
 
     lab.wire().absent(established, any().arrived(true)).await?;

@@ -15,7 +15,14 @@ pub fn cases(family: &mut Family) {
         .source("nf_conntrack_core.c nf_conntrack_in; tcp_timer.c tcp_write_timeout")
         .needs([Need::Conntrack])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, dropped);
+        .across(Ip::BOTH, |scene, ip| dropped(scene, ip, RETRIES));
+    family
+        .case("stock_server_behind_a_dropping_nat_that_forgot_tries_for_a_quarter_of_an_hour")
+        .covers(["NF-22"])
+        .source("nf_conntrack_core.c nf_conntrack_in; ip-sysctl tcp_retries2 (924.6 seconds)")
+        .needs([Need::VirtualTime, Need::Conntrack])
+        .waits(Duration::from_secs(940))
+        .run(|scene| dropped(scene, Ip::V4, timers::STOCK_RETRIES));
     family
         .case("server_behind_a_nat_that_forgot_is_reset_by_it")
         .covers(["NF-22"])
@@ -24,8 +31,8 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, reset);
 }
 
-async fn dropped(scene: Scene, ip: Ip) -> Result {
-    let lab = scene.lab().routed().sysctl("b", "net.ipv4.tcp_retries2", RETRIES).build().await?;
+async fn dropped(scene: Scene, ip: Ip, retries: u32) -> Result {
+    let lab = scene.lab().routed().sysctl("b", "net.ipv4.tcp_retries2", retries).build().await?;
     let nat = lab.router_tracks().masquerading("a").strangers(Strangers::Drop).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
     let rto = b.info().ok().await?.rto();
@@ -35,7 +42,7 @@ async fn dropped(scene: Scene, ip: Ip) -> Result {
     b.write("news").ok().await?;
     let failed = b.read(1).errno(Errno::ETIMEDOUT).await?;
     let first = lab.wire().expect(data().from("b")).await?;
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let end = timers::give_up(retries, rto, timers::RTO_MAX);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
     unaware(&lab, established, &a).await
 }
