@@ -8,9 +8,6 @@
 
 use lastack::prelude::*;
 
-/// `tcp_fin_timeout` as it comes.
-const FIN_TIMEOUT: Duration = Duration::from_secs(60);
-
 #[derive(Clone, Copy, PartialEq)]
 enum Late {
     WithinTheMinute,
@@ -25,7 +22,7 @@ pub fn cases(family: &mut Family) {
             "nginx ngx_http_finalize_connection; tcp_minisocks.c; ip-sysctl tcp_fin_timeout (60)",
         )
         .needs([Need::VirtualTime])
-        .waits(FIN_TIMEOUT)
+        .waits(timers::FIN_TIMEOUT)
         .across(
             [("within_the_minute", Late::WithinTheMinute), ("after_it", Late::AfterTheMinute)],
             closes,
@@ -49,13 +46,14 @@ async fn closes(scene: Scene, late: Late) -> Result {
 
     match late {
         Late::WithinTheMinute => {
-            let most = FIN_TIMEOUT - Duration::from_secs(5);
+            let most = timers::FIN_TIMEOUT - Duration::from_secs(5);
             lab.wire().never(&heard, any()).for_(most).await?;
             server.kernel().is(State::FinWait2)?;
         }
         Late::AfterTheMinute => {
-            let gone = server.kernel().runs_out_within(2 * FIN_TIMEOUT).await?;
-            let window = Window::wheel([timers::fin_wait2(FIN_TIMEOUT, rto)], "tcp_fin_timeout");
+            let gone = server.kernel().runs_out_within(2 * timers::FIN_TIMEOUT).await?;
+            let window =
+                Window::wheel([timers::fin_wait2(timers::FIN_TIMEOUT, rto)], "tcp_fin_timeout");
             gone.judge("what was left was gone after", &window, heard.at())?;
             lab.wire().absent(&heard, any()).await?;
         }

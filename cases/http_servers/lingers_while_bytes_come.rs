@@ -10,8 +10,6 @@ use lastack::prelude::*;
 
 const SECONDS_TO_LINGER: Duration = Duration::from_secs(2);
 const MAX_SECS_TO_LINGER: Duration = Duration::from_secs(30);
-/// `tcp_fin_timeout` as it comes.
-const FIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request";
 
@@ -22,7 +20,7 @@ pub fn cases(family: &mut Family) {
         .covers(["HT-13"])
         .source("httpd server/connection.c ap_lingering_close, event.c; ip-sysctl tcp_fin_timeout")
         .needs([Need::VirtualTime])
-        .waits(MAX_SECS_TO_LINGER + FIN_TIMEOUT)
+        .waits(MAX_SECS_TO_LINGER + timers::FIN_TIMEOUT)
         .across(
             [("by_a_thread", SECONDS_TO_LINGER), ("by_an_event_loop", MAX_SECS_TO_LINGER)],
             says_nothing,
@@ -49,8 +47,8 @@ async fn says_nothing(scene: Scene, patience: Duration) -> Result {
     let idle = lab.wire().mark().await?;
     let closed = server.close().await?;
 
-    let gone = server.kernel().runs_out_within(2 * FIN_TIMEOUT).await?;
-    let window = Window::wheel([timers::fin_wait2(FIN_TIMEOUT, rto)], "tcp_fin_timeout");
+    let gone = server.kernel().runs_out_within(2 * timers::FIN_TIMEOUT).await?;
+    let window = Window::wheel([timers::fin_wait2(timers::FIN_TIMEOUT, rto)], "tcp_fin_timeout");
     gone.judge("what was left was gone after", &window, closed.began())?;
     lab.wire().absent(idle, any()).await?;
     client.kernel().is(State::CloseWait)?;

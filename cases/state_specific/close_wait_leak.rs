@@ -8,9 +8,6 @@
 
 use lastack::prelude::*;
 
-/// `tcp_fin_timeout` as it comes.
-const FIN_TIMEOUT: Duration = Duration::from_secs(60);
-
 pub fn cases(family: &mut Family) {
     family
         .case("connection_that_is_never_closed_is_in_close_wait_a_day_later")
@@ -38,8 +35,8 @@ async fn leaked(pair: lastack::PairBuilder) -> Result<(Pair, Segment)> {
     b.kernel().has_unread(1).await?;
     let last = lab.wire().expect(pure_ack().from("b").ack(2).arrived(true)).await?;
 
-    let gone = a.kernel().runs_out_within(2 * FIN_TIMEOUT).await?;
-    let window = Window::wheel([timers::fin_wait2(FIN_TIMEOUT, rto)], "tcp_fin_timeout");
+    let gone = a.kernel().runs_out_within(2 * timers::FIN_TIMEOUT).await?;
+    let window = Window::wheel([timers::fin_wait2(timers::FIN_TIMEOUT, rto)], "tcp_fin_timeout");
     gone.judge("the peer's kernel had forgotten it after", &window, last.at())?;
     Ok((pair, last))
 }

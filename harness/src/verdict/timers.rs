@@ -28,6 +28,8 @@ pub const RTO_MAX: Duration = ms(120_000);
 pub const SYN_RTO: Duration = ms(1000);
 /// `TCP_TIMEWAIT_LEN`: how long TIME_WAIT lasts; no sysctl changes it.
 pub const TIME_WAIT: Duration = ms(60_000);
+/// `tcp_fin_timeout` as it comes: how long an orphan's FIN_WAIT2 lasts (`TCP_FIN_TIMEOUT`).
+pub const FIN_TIMEOUT: Duration = ms(60_000);
 /// `TCP_DELACK_MAX`: the longest a bare acknowledgement is held back, plus the tick it is
 /// rounded up to.
 pub const DELAYED_ACK: Duration = ms(200);
