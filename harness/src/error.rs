@@ -14,10 +14,10 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The system refused something the harness needed: the machine's fault, or the lab's.
-    #[error("failed to {attempt}: {answer}{}", advice(.remedy))]
+    #[error("failed to {context}: {answer}{}", advice(.remedy))]
     System {
         /// What was attempted and on what: "add address 10.0.0.1 on host a".
-        attempt: String,
+        context: String,
         /// What the system answered.
         answer: String,
         /// What to do about it, when known.
@@ -69,9 +69,9 @@ pub(crate) fn on_mismatch(witness: impl Fn() + Send + Sync + 'static) {
 }
 
 impl Error {
-    /// The system answered `answer` when `attempt` was tried.
-    pub fn system(attempt: impl Into<String>, answer: impl fmt::Display) -> Self {
-        Self::System { attempt: attempt.into(), answer: answer.to_string(), remedy: None }
+    /// The system answered `answer` when `context` was tried.
+    pub fn system(context: impl Into<String>, answer: impl fmt::Display) -> Self {
+        Self::System { context: context.into(), answer: answer.to_string(), remedy: None }
     }
 
     /// The same error with what to do about it.
@@ -86,9 +86,9 @@ impl Error {
     /// The same error with the host it happened on.
     #[must_use]
     pub fn on_host(mut self, host: &str) -> Self {
-        if let Self::System { attempt, .. } = &mut self {
-            attempt.push_str(" on host ");
-            attempt.push_str(host);
+        if let Self::System { context, .. } = &mut self {
+            context.push_str(" on host ");
+            context.push_str(host);
         }
         self
     }
@@ -107,16 +107,16 @@ impl Error {
 }
 
 /// Gives a foreign error the words of [`Error::system`].
-pub trait Attempt<T> {
-    /// Turns an error into "failed to `attempt`: …".
+pub trait Context<T> {
+    /// Turns an error into "failed to `context`: …".
     ///
     /// # Errors
     /// The original error, as [`Error::System`].
-    fn attempt(self, attempt: impl FnOnce() -> String) -> Result<T>;
+    fn context(self, context: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T, E: fmt::Display> Attempt<T> for std::result::Result<T, E> {
-    fn attempt(self, attempt: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|answer| Error::system(attempt(), answer))
+impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
+    fn context(self, context: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|answer| Error::system(context(), answer))
     }
 }

@@ -6,7 +6,7 @@ pub use futures::try_join;
 pub use libc;
 pub use nix::{errno::Errno, sys::signal::Signal, sys::wait::WaitStatus};
 
-pub use crate::error::{Attempt, Error, Result};
+pub use crate::error::{Context, Error, Result};
 pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, packets};
 pub use crate::in_vain::InVain;
 pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};

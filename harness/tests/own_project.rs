@@ -34,7 +34,7 @@ async fn client_is_killed(scene: Scene, ip: Ip) -> Result {
     // Sockets of the standard library, or tokio's, made by a closure inside a host, are the host's.
     let address = far.address(ip, 8080);
     let listener = far.run(move || TcpListener::bind(address)).await?;
-    let listener = listener.attempt(|| format!("listen on {address}"))?;
+    let listener = listener.context(|| format!("listen on {address}"))?;
     let server = far.start(move || serve(&listener))?;
 
     let client = near.process_named("client").await?;
@@ -42,7 +42,7 @@ async fn client_is_killed(scene: Scene, ip: Ip) -> Result {
     socket.write("half a requ").ok().await?;
     client.kill().await?;
 
-    let request = server.done().await?.attempt(|| "serve the request".to_owned())?;
+    let request = server.done().await?.context(|| "serve the request".to_owned())?;
     if request != b"half a requ" {
         let seen = String::from_utf8_lossy(&request);
         return Err(Error::mismatch("the request", "half a requ", seen));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use lastack::{Result, error::Attempt, runner::case::Case};
+use lastack::{Result, error::Context, runner::case::Case};
 
 /// Figures by their keys.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Figures {
             all["absent"] = serde_json::to_value(&self.absent).expect("names and words");
         }
         let json = serde_json::to_string_pretty(&all).expect("numbers and names");
-        std::fs::write(path, json + "\n").attempt(|| format!("write {}", path.display()))?;
+        std::fs::write(path, json + "\n").context(|| format!("write {}", path.display()))?;
         println!("written to {}", path.display());
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use lastack::{Error, Result, error::Attempt};
+use lastack::{Error, Result, error::Context};
 use nix::{
     sched::{CloneFlags, setns, unshare},
     sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
@@ -62,7 +62,7 @@ impl Message {
 fn netlink() -> Result<OwnedFd> {
     let protocol = SockProtocol::NetlinkRoute;
     socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
-        .attempt(|| "open a netlink socket".to_owned())
+        .context(|| "open a netlink socket".to_owned())
 }
 
 /// Sends all messages at once and waits for as many yeses.
@@ -75,12 +75,12 @@ fn ask(socket: &OwnedFd, messages: &[Vec<u8>]) -> Result {
             padded
         })
         .collect();
-    let attempt = || "talk to rtnetlink".to_owned();
-    send(socket.as_raw_fd(), &all, MsgFlags::empty()).attempt(attempt)?;
+    let context = || "talk to rtnetlink".to_owned();
+    send(socket.as_raw_fd(), &all, MsgFlags::empty()).context(context)?;
     let mut buffer = [0u8; 8192];
     let mut answered = 0;
     while answered < messages.len() {
-        let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()).attempt(attempt)?;
+        let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()).context(context)?;
         let mut rest = &buffer[..length];
         while rest.len() >= 20 {
             let step = u32::from_ne_bytes(rest[..4].try_into().expect("four bytes")) as usize;
@@ -193,15 +193,15 @@ pub struct Floor(#[allow(dead_code)] [OwnedFd; 2]);
 /// The kernel refuses a part of it.
 pub fn build(ports: [u32; 2]) -> Result<Floor> {
     let open = || std::fs::File::open("/proc/thread-self/ns/net");
-    let attempt = || "make the floor's namespaces".to_owned();
-    let middle = open().attempt(attempt)?;
+    let context = || "make the floor's namespaces".to_owned();
+    let middle = open().context(context)?;
     let wires = netlink()?;
     let mut hosts = Vec::new();
     for n in [1u8, 2] {
-        unshare(CloneFlags::CLONE_NEWNET).attempt(attempt)?;
-        hosts.push((n, OwnedFd::from(open().attempt(attempt)?), netlink()?));
+        unshare(CloneFlags::CLONE_NEWNET).context(context)?;
+        hosts.push((n, OwnedFd::from(open().context(context)?), netlink()?));
     }
-    setns(middle.as_fd(), CloneFlags::CLONE_NEWNET).attempt(attempt)?;
+    setns(middle.as_fd(), CloneFlags::CLONE_NEWNET).context(context)?;
     let cables: Vec<_> =
         hosts.iter().zip(ports).map(|((n, fd, _), port)| cable(port, *n, fd.as_raw_fd())).collect();
     ask(&wires, &cables)?;
@@ -235,7 +235,7 @@ pub fn build(ports: [u32; 2]) -> Result<Floor> {
 /// The kernel refuses.
 pub fn canary(name: &str) -> Result {
     let home =
-        std::fs::File::open("/proc/self/ns/net").attempt(|| "open a namespace".to_owned())?;
+        std::fs::File::open("/proc/self/ns/net").context(|| "open a namespace".to_owned())?;
     let near = Message::new(RTM_NEWLINK, CREATE_EXCL, &ifinfo(0, false));
     let link = end(near, name, [2, 0, 0, 0, 2, 1], None).nested(18, |info| {
         info.attribute(1, b"veth").nested(2, |data| {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastack::{
     Error, Result, Scene,
-    error::Attempt,
+    error::Context,
     runner::{case::Family, events::Finished, needs::Need},
 };
 use nix::net::if_::if_nameindex;
@@ -91,9 +91,9 @@ async fn floors(_: Scene, _: ()) -> Result {
 /// does so in its own time, and how far it has come when the last is let go differs from run to
 /// run (`net/core/net_namespace.c` `cleanup_net`).
 async fn all_gone() -> Result {
-    let attempt = || "list the ends of cables that are left".to_owned();
+    let context = || "list the ends of cables that are left".to_owned();
     let deadline = Instant::now() + Duration::from_secs(30);
-    while if_nameindex().attempt(attempt)?.iter().count() > 1 {
+    while if_nameindex().context(context)?.iter().count() > 1 {
         if Instant::now() > deadline {
             return Err(Error::system("see all labs go", "some were still there after 30 s"));
         }
@@ -125,7 +125,7 @@ pub fn told<T: DeserializeOwned>(finished: &Finished) -> Result<T> {
     if let Some(directory) = &evidence.directory {
         let _ = std::fs::remove_dir_all(directory);
     }
-    told.attempt(|| "read what a loop has told".to_owned())
+    told.context(|| "read what a loop has told".to_owned())
 }
 
 /// The median of some times, in milliseconds.

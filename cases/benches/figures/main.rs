@@ -19,7 +19,7 @@ use std::{process::ExitCode, thread};
 use figures::Figures;
 use lastack::{
     Error, FamilySource, Problems, Registry, Result,
-    error::Attempt,
+    error::Context,
     runner::{
         case::Case,
         kernels::{Allowed, Choice},
@@ -112,11 +112,11 @@ impl Bench {
             sections = SECTIONS.to_vec();
         }
         let places = Places::find();
-        let attempt = || "run cases on this machine".to_owned();
-        let registry = registry().attempt(|| "gather the cases".to_owned())?;
-        let telling = Launcher::new(places.clone(), true).attempt(attempt)?;
+        let context = || "run cases on this machine".to_owned();
+        let registry = registry().context(|| "gather the cases".to_owned())?;
+        let telling = Launcher::new(places.clone(), true).context(context)?;
         let host = Choice::among(Allowed::Host);
-        let quiet = Means::new(&registry, host, places.clone(), false).attempt(attempt)?;
+        let quiet = Means::new(&registry, host, places.clone(), false).context(context)?;
         let figures = Figures::default();
         Ok(Self { registry, places, telling, quiet, sections, runs, figures })
     }

@@ -9,7 +9,7 @@ use std::{
 
 use lastack::{
     Registry, Result,
-    error::Attempt,
+    error::Context,
     runner::{
         events::{Event, Reporter},
         jobs,
@@ -26,7 +26,7 @@ use crate::{figures::Figures, loops::median_ms};
 /// The catalogue cannot be gathered, or not be listed.
 pub fn measure(means: &Means, figures: &mut Figures) -> Result {
     let families = lastack_cases::families();
-    let catalogue = Registry::build(families).attempt(|| "gather the cases".to_owned())?;
+    let catalogue = Registry::build(families).context(|| "gather the cases".to_owned())?;
     let cases: Vec<_> = catalogue.cases().iter().collect();
     let mut longest = Longest::default();
     let before = cpu();
@@ -66,7 +66,7 @@ fn list_ms() -> Result<f64> {
     for _ in 0..20 {
         let began = Instant::now();
         let mut list = Command::new(env!("CARGO_BIN_EXE_lastack"));
-        list.arg("list").stdout(Stdio::null()).status().attempt(|| "list the cases".to_owned())?;
+        list.arg("list").stdout(Stdio::null()).status().context(|| "list the cases".to_owned())?;
         elapsed.push(began.elapsed());
     }
     Ok(median_ms(&elapsed))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastack::{
     Registry, Result,
-    error::{Attempt, Error},
+    error::{Context, Error},
     runner::{
         case::Case,
         events::{Event, Finished, Reporter},
@@ -46,11 +46,11 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     boots(&kernel, places, figures)?;
 
     let catalogue = Registry::build(lastack_cases::families());
-    let catalogue = catalogue.attempt(|| "gather the cases".to_owned())?;
+    let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
     let choice = || Choice::among(Allowed::Virtual(None));
     let means = |of: &Registry, keep| {
         let means = Means::new(of, choice(), places.clone(), keep);
-        means.attempt(|| "run cases on a virtual kernel".to_owned())
+        means.context(|| "run cases on a virtual kernel".to_owned())
     };
     let here = means(&catalogue, false)?;
     let stock = catalogue.find(STOCK_KEEPALIVE).expect("the case is in the catalogue");

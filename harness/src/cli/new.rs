@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Exit, NewArguments, print};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::runner::registry::{Registry, snake_case, well_formed};
 
 /// Folders of the case crate that are no families, and words that Rust keeps for itself.
@@ -50,13 +50,13 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
     };
     let path = folder.join(format!("{name}.rs"));
     let what = || format!("write {}", path.display());
-    std::fs::create_dir_all(&folder).attempt(what)?;
+    std::fs::create_dir_all(&folder).context(what)?;
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(&path)
         .and_then(|mut file| file.write_all(text(name, &id).as_bytes()))
-        .attempt(what)?;
+        .context(what)?;
     Ok(path)
 }
 

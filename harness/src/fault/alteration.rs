@@ -8,7 +8,7 @@ use super::{
     hits::{Aim, Hits},
 };
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::{Card, Host, Lab},
 };
 
@@ -30,11 +30,11 @@ impl Alteration {
     where
         F: Future<Output = Result> + Send + 'static,
     {
-        let attempt = || format!("break the network of host {} ({text})", host.name());
-        let card = host.card().attempt(attempt)?;
+        let context = || format!("break the network of host {} ({text})", host.name());
+        let card = host.card().context(context)?;
         let text = format!("{}: {text}", host.name());
         let hits = Hits::of(lab, &text, Aim { may_miss: true, ..Aim::default() });
-        act(card).await.attempt(attempt)?;
+        act(card).await.context(context)?;
         let mut guard = Guard::on_host(host, hits, undo);
         guard.on();
         Ok(Self { guard })

@@ -7,7 +7,7 @@ use super::{
     swallow::swallow,
 };
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::Lab,
     sys::tc::Word,
     wire::{Flags, Segment},
@@ -50,10 +50,10 @@ impl BlackHoleBuilder {
     /// The lab has no patch, no such host or a dead one, or the kernel refuses the filter.
     pub async fn open(self) -> Result<BlackHole> {
         let text = self.describe();
-        let attempt = || format!("open the {text}");
-        let patch = self.lab.patch().attempt(attempt)?.clone();
+        let context = || format!("open the {text}");
+        let patch = self.lab.patch().context(context)?.clone();
         if let Some(host) = &self.aim.from {
-            self.lab.living(host).attempt(attempt)?;
+            self.lab.living(host).context(context)?;
         }
         let ports = patch.ports_from(self.aim.from.as_deref())?;
         let matches = match self.aim.only {
@@ -65,7 +65,7 @@ impl BlackHoleBuilder {
             .iter()
             .flat_map(|port| matches.iter().map(|words| (port.index, words.clone())))
             .collect::<Vec<_>>();
-        let guard = swallow(&patch, hits, what).await.attempt(attempt)?;
+        let guard = swallow(&patch, hits, what).await.context(context)?;
         Ok(BlackHole { guard })
     }
 

@@ -76,8 +76,8 @@ impl Detour {
         let deadline = Instant::now() + PATIENCE;
         while self.waiting(rtnl).await? > 0 {
             if Instant::now() > deadline {
-                let attempt = format!("let {held} held frames go");
-                return Err(Error::system(attempt, format!("some still wait after {PATIENCE:?}")));
+                let context = format!("let {held} held frames go");
+                return Err(Error::system(context, format!("some still wait after {PATIENCE:?}")));
             }
             tokio::time::sleep(Duration::from_micros(200)).await;
         }

@@ -13,7 +13,7 @@ use super::{
     hits::{Aim, Hits},
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Lab, Router},
     wire::{Flags, Segment},
 };
@@ -89,22 +89,22 @@ impl ForwardBuilder {
     /// missing, or the kernel refuses the rules.
     pub async fn turn_on(self) -> Result<Forward> {
         let text = self.describe();
-        let attempt = || format!("turn on \"{text}\"");
-        let router = self.lab.router().attempt(attempt)?;
+        let context = || format!("turn on \"{text}\"");
+        let router = self.lab.router().context(context)?;
         if let Some(reason) = &self.deed.impossible {
-            return Err(Error::Usage(reason.clone())).attempt(attempt);
+            return Err(Error::Usage(reason.clone())).context(context);
         }
         if let Some(host) = &self.aim.from {
-            self.lab.living(host).attempt(attempt)?;
+            self.lab.living(host).context(context)?;
         }
-        let selection = self.selection(router).attempt(attempt)?;
+        let selection = self.selection(router).context(context)?;
         let mut chain = format!(" chain deed {{\n  type filter hook {}\n", self.deed.hook);
         for statement in &self.deed.statements {
             chain.push_str(&format!("  {selection} {statement}\n"));
         }
         chain.push_str(" }\n");
         let hits = Hits::of(&self.lab, &text, self.aim);
-        let mut guard = load(router, &chain, hits).attempt(attempt)?;
+        let mut guard = load(router, &chain, hits).context(context)?;
         guard.on();
         Ok(Forward { guard })
     }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::{hits::Hits, lift_aside, lift_aside_on};
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::{Card, Host},
     sys::rtnl::Rtnl,
 };
@@ -65,12 +65,12 @@ impl Guard {
     /// # Errors
     /// Its host has died meanwhile, or the kernel refuses.
     pub(super) async fn lift(&mut self) -> Result {
-        let attempt = || format!("lift the fault ({})", self.hits.text());
+        let context = || format!("lift the fault ({})", self.hits.text());
         match self.means.take() {
             None => return Ok(()),
-            Some(Means::Middle(rtnl, undo)) => undo(rtnl).await.attempt(attempt)?,
+            Some(Means::Middle(rtnl, undo)) => undo(rtnl).await.context(context)?,
             Some(Means::Host(host, undo)) => {
-                undo(host.card().attempt(attempt)?).await.attempt(attempt)?;
+                undo(host.card().context(context)?).await.context(context)?;
             }
         }
         self.off();

@@ -8,7 +8,7 @@ use super::{
     lift_aside,
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
     sys::{netem::Netem, probe, qdisc::Counted},
     wire::Segment,
@@ -69,10 +69,10 @@ impl ImpairmentBuilder {
     pub async fn turn_on(self) -> Result<Impairment> {
         let (ports, way) = self.way()?;
         let Self { lab, netem, towards, from, may_miss } = self;
-        let attempt = || format!("impair the path {way}");
-        possible(&netem).attempt(attempt)?;
+        let context = || format!("impair the path {way}");
+        possible(&netem).context(context)?;
         for host in from.iter().chain(&towards) {
-            lab.living(host).attempt(attempt)?;
+            lab.living(host).context(context)?;
         }
         let patch = lab.patch()?.clone();
         let text = format!("{netem} {way}");
@@ -89,7 +89,7 @@ impl ImpairmentBuilder {
         let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
         for port in on.claimed.clone() {
             let put = on.patch.rtnl().impair(port.index, &netem).await;
-            put.attempt(|| format!("impair what goes to host {}: {text}", port.host))?;
+            put.context(|| format!("impair what goes to host {}: {text}", port.host))?;
             on.ports.push(port);
         }
         on.lab.wire().allow(netem.longest_delay());
@@ -143,10 +143,10 @@ impl Impairment {
     /// The settings are impossible.
     pub async fn change(&mut self, netem: Netem) -> Result {
         for port in &self.ports {
-            let attempt = || format!("impair what goes to host {}: {netem}", port.host);
-            possible(&netem).attempt(attempt)?;
+            let context = || format!("impair what goes to host {}: {netem}", port.host);
+            possible(&netem).context(context)?;
             let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
-            changed.attempt(attempt)?;
+            changed.context(context)?;
         }
         self.lab.wire().allow(netem.longest_delay());
         self.lab.scene().note(format!("impairment changed: {netem}"));
@@ -185,7 +185,7 @@ impl Impairment {
         let counted = self.counted().await?;
         for port in std::mem::take(&mut self.ports) {
             let lifted = self.patch.rtnl().delete_root(port.index).await;
-            lifted.attempt(|| format!("lift the impairment towards host {}", port.host))?;
+            lifted.context(|| format!("lift the impairment towards host {}", port.host))?;
         }
         self.end();
         Ok(counted)

@@ -11,7 +11,7 @@ use std::{
 
 use super::Inspect;
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Host, Lab},
     sys::transmit::transmit,
     wire::{Flags, Segment, Seq, forge::Frame, pattern},
@@ -150,8 +150,8 @@ impl Forged<'_> {
         let Self { by, flags, seq, ack, window, payload } = self;
         let Impostor { lab, from, to, victim, book } = by;
         let wire = lab.wire();
-        let attempt = || format!("send a forged {flags} as {}", book.text);
-        victim.alive(|_| ()).attempt(attempt)?;
+        let context = || format!("send a forged {flags} as {}", book.text);
+        victim.alive(|_| ()).context(context)?;
         let before = wire.mark().await?;
         let standing = wire.standing(*from, *to);
         let base = standing.and_then(|it| it.base);
@@ -197,12 +197,12 @@ impl Forged<'_> {
         let text = format!("{}: {flags}", book.text);
         lab.scene().note(text);
         if let Some(speaker) = speaker {
-            let netns = speaker.shell().attempt(attempt)?;
+            let netns = speaker.shell().context(context)?;
             let index = speaker.shell_interface();
-            netns.enter(|| transmit(index, &bytes))?.attempt(attempt)?;
+            netns.enter(|| transmit(index, &bytes))?.context(context)?;
         } else {
             for port in lab.patch()?.ports_from(Some(victim.name()))? {
-                transmit(port.index, &bytes).attempt(attempt)?;
+                transmit(port.index, &bytes).context(context)?;
             }
         }
         let (src, dst) = (*from, *to);

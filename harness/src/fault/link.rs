@@ -16,7 +16,7 @@ use super::{
     lift_aside, lift_aside_on,
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Card, Host, Lab, carries},
     sys::rtnl::Rtnl,
     wire::Segment,
@@ -72,9 +72,9 @@ impl Unplug {
     pub async fn now(self) -> Result<Unplugged> {
         let Self { lab, aim, host } = self;
         let host = lab.host(&host)?.clone();
-        let attempt = || format!("unplug host {}", host.name());
-        let card = host.card().attempt(attempt)?;
-        if !card.is_plugged_in().await.attempt(attempt)? {
+        let context = || format!("unplug host {}", host.name());
+        let card = host.card().context(context)?;
+        if !card.is_plugged_in().await.context(context)? {
             return Err(Error::Usage(format!(
                 "host {} has no carrier to lose: it is unplugged already, or its interface is down",
                 host.name()
@@ -85,7 +85,7 @@ impl Unplug {
                 "this lab is routed, and cables are pulled at a patch or between two hosts"
                     .to_owned(),
             ))
-            .attempt(attempt);
+            .context(context);
         }
         let side = match lab.patch() {
             Ok(patch) => Side::Port(patch.port_to(host.name())?.index),
@@ -97,11 +97,11 @@ impl Unplug {
         let hits = Hits::of(&lab, &format!("{} is unplugged", host.name()), aim);
         match &side {
             Side::Port(port) => lab.patch()?.rtnl().set_link(*port, false).await?,
-            Side::Far(far) => far.card().attempt(attempt)?.set_down().await?,
+            Side::Far(far) => far.card().context(context)?.set_down().await?,
         }
         let unplugged = Unplugged { lab, host: host.clone(), hits, out: Some(side) };
         unplugged.hits.on();
-        loses_carrier(&card).await.attempt(attempt)?;
+        loses_carrier(&card).await.context(context)?;
         Ok(unplugged)
     }
 }
@@ -121,13 +121,13 @@ impl Unplugged {
     /// A host has died meanwhile, or the kernel refuses.
     pub async fn plug_in(mut self) -> Result {
         let Some(side) = self.out.take() else { return Ok(()) };
-        let attempt = || format!("plug in host {}", self.host.name());
+        let context = || format!("plug in host {}", self.host.name());
         match &side {
             Side::Port(port) => set_port_up(self.lab.patch()?.rtnl(), *port).await,
-            Side::Far(far) => set_up(&self.lab, &far.card().attempt(attempt)?).await,
+            Side::Far(far) => set_up(&self.lab, &far.card().context(context)?).await,
         }
-        .attempt(attempt)?;
-        self.host.card().attempt(attempt)?.is_back().await.attempt(attempt)?;
+        .context(context)?;
+        self.host.card().context(context)?.is_back().await.context(context)?;
         self.hits.off();
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{os::fd::AsFd, sync::Arc, time::Duration};
 
 use super::hits::{Aim, Hits};
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::{Host, Ip, Lab, Life, estate},
     sys::netns::Netns,
     wire::Segment,
@@ -97,11 +97,11 @@ impl Death {
         let host = lab.host(&host)?.clone();
         let verb = if fate == Fate::PoweredOff { "power off" } else { "panic" };
         let text = format!("{} {}", host.name(), fate.words());
-        let attempt = || format!("{verb} host {}", host.name());
-        let rtnl = host.shell_rtnl().attempt(attempt)?;
+        let context = || format!("{verb} host {}", host.name());
+        let rtnl = host.shell_rtnl().context(context)?;
         let guest = host.guest()?;
         // Says that the interface is gone, before anything is done.
-        rtnl.is_operational(host.shell_interface()).await.attempt(attempt)?;
+        rtnl.is_operational(host.shell_interface()).await.context(context)?;
         let hits = Hits::of(&lab, &text, aim);
         if let Some(guest) = &guest {
             // Nothing to be careful about: it takes its sockets with it, in whatever state.
@@ -112,7 +112,7 @@ impl Death {
         }
         match fate {
             Fate::PoweredOff => {
-                rtnl.set_link(host.shell_interface(), false).await.attempt(attempt)?;
+                rtnl.set_link(host.shell_interface(), false).await.context(context)?;
                 lab.carrier_is_lost_by_others(&host).await?;
             }
             // A panicked machine's card keeps the link, so the interface stays up; without an
@@ -124,7 +124,7 @@ impl Death {
                     if rtnl.is_local(host.ip(ip)).await.unwrap_or(false) {
                         let index = host.shell_interface();
                         let deleted = rtnl.delete_address(index, host.ip(ip), ip.prefix()).await;
-                        deleted.attempt(attempt)?;
+                        deleted.context(context)?;
                     }
                 }
             }
@@ -162,10 +162,10 @@ impl Outage {
     /// # Errors
     /// The kernel refuses a part of the new host.
     pub async fn boot(mut self) -> Result {
-        let attempt = || format!("boot host {}", self.host.name());
+        let context = || format!("boot host {}", self.host.name());
         let holder = self.shell.as_ref().map(|shell| shell.rtnl.clone());
         let booted = self.lab.revive(&self.host, holder.as_ref(), self.end).await;
-        booted.attempt(attempt)?;
+        booted.context(context)?;
         if self.shell.take().is_some() {
             self.lab.scene().forget_estate(self.host.name());
         }

@@ -13,7 +13,7 @@ use super::{
     lift_aside,
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
     sys::nft,
     wire::Seq,
@@ -58,7 +58,7 @@ impl RulesBuilder {
             rule.check()?;
             for host in rule.hosts() {
                 patch.ports_from(Some(host))?;
-                self.lab.living(host).attempt(|| format!("turn on rule \"{rule}\""))?;
+                self.lab.living(host).context(|| format!("turn on rule \"{rule}\""))?;
             }
             bases.push(self.base(rule)?);
         }
@@ -67,7 +67,7 @@ impl RulesBuilder {
         let mut detour = None;
         if self.rules.iter().any(Rule::holds) {
             let laid = Detour::lay(&self.lab, &patch).await;
-            detour = Some(laid.attempt(|| format!("turn on {text}"))?);
+            detour = Some(laid.context(|| format!("turn on {text}"))?);
         }
         let aside = detour.as_ref().map_or("", Detour::name);
         let table = patch.table();
@@ -99,12 +99,12 @@ impl RulesBuilder {
         let hits = Hits::of(&self.lab, &text, aim);
         let state = Mutex::new(State::On(table.name));
         let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });
-        nft::load(&script).attempt(|| format!("turn on {text}"))?;
+        nft::load(&script).context(|| format!("turn on {text}"))?;
         self.lab.scene().keep_fault(book.clone());
         // From here on a failure drops the guard, which takes the rules away again.
         let rules = Rules { lab: self.lab, hits, book, patch, ports };
         let left = rules.patch.leave_to_rules(&rules.ports).await;
-        left.attempt(|| format!("turn on {text}"))?;
+        left.context(|| format!("turn on {text}"))?;
         rules.hits.on();
         Ok(rules)
     }
@@ -164,7 +164,7 @@ impl Rules {
     pub async fn release(&self) -> Result<u64> {
         let released = self.detour()?.open(self.patch.rtnl()).await;
         let released =
-            released.attempt(|| format!("release what is held by {}", self.hits.text()))?;
+            released.context(|| format!("release what is held by {}", self.hits.text()))?;
         self.lab.scene().note(format!("released: {released} held"));
         Ok(released)
     }
@@ -182,7 +182,7 @@ impl Rules {
     pub async fn lift(self) -> Result<Vec<u64>> {
         let lifted = self.book.lift(&self.patch, &self.ports).await;
         self.hits.off();
-        lifted.attempt(|| format!("lift {}", self.hits.text()))?;
+        lifted.context(|| format!("lift {}", self.hits.text()))?;
         self.book.counts()
     }
 }
@@ -266,15 +266,15 @@ impl Inspect for Book {
 
 /// The packets of counters `c0`, `c1`… in what `nft -j` says (libnftables-json(5)).
 fn read(text: &str, table: &str, rules: usize) -> Result<Vec<u64>> {
-    let attempt = || format!("read the counters of nft table {table}");
-    let said: serde_json::Value = serde_json::from_str(text).attempt(attempt)?;
+    let context = || format!("read the counters of nft table {table}");
+    let said: serde_json::Value = serde_json::from_str(text).context(context)?;
     let objects = said["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
     let packets = |name: &str| {
         let counter = objects.iter().map(|object| &object["counter"]).find(|it| it["name"] == name);
         counter.and_then(|counter| counter["packets"].as_u64())
     };
     let counts = (0..rules).map(|n| packets(&counter(n))).collect::<Option<_>>();
-    counts.ok_or_else(|| Error::system(attempt(), format!("not all are in {text:?}")))
+    counts.ok_or_else(|| Error::system(context(), format!("not all are in {text:?}")))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
     lift_aside,
 };
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     guest::Guest,
     lab::{Host, Lab, Patch, estate},
     sys::{
@@ -52,9 +52,9 @@ enum Sleepers {
 impl Suspension {
     pub(crate) async fn begin(lab: &Lab, host: &str) -> Result<Self> {
         let host: Host = lab.host(host)?.clone();
-        let attempt = || format!("suspend host {}", host.name());
-        host.is_awake().attempt(attempt)?;
-        let patch = lab.patch().attempt(attempt)?.clone();
+        let context = || format!("suspend host {}", host.name());
+        host.is_awake().context(context)?;
+        let patch = lab.patch().context(context)?.clone();
         let aim = Aim { to: Some(host.name().to_owned()), may_miss: true, ..Aim::default() };
         let hits = Hits::of(lab, &format!("{} sleeps", host.name()), aim);
         let mut sleep = Self { patch: patch.clone(), hits, asleep: None };
@@ -69,10 +69,10 @@ impl Suspension {
             };
             let priority = patch.priority();
             let added = patch.rtnl().add_filter(port.index, priority, &words, &Fate::Swallow);
-            added.await.attempt(attempt)?;
+            added.await.context(context)?;
             asleep.filters.push((port.index, priority));
         }
-        host.sleeps(true).attempt(attempt)?;
+        host.sleeps(true).context(context)?;
         asleep.sleepers = match host.guest()? {
             Some(guest) => Sleepers::Guest(guest),
             None => Sleepers::Processes(estate::residents(&host.shell()?)),
@@ -96,10 +96,10 @@ impl Suspension {
     /// It has died in its sleep, or the kernel refuses.
     pub async fn resume(mut self) -> Result {
         let Some(asleep) = self.asleep.take() else { return Ok(()) };
-        let attempt = format!("resume host {}", asleep.host.name());
+        let context = format!("resume host {}", asleep.host.name());
         let woken = wake(self.patch.rtnl(), asleep).await;
         self.hits.off();
-        woken.attempt(|| attempt)
+        woken.context(|| context)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     hits::{Aim, Hits},
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::{Ip, Lab, Router, Tracks},
     stall::pace,
     stamp::Stamp,
@@ -103,14 +103,14 @@ impl TrackingBuilder {
     /// whole seconds, the kernel has no connection tracking, or the program `nft` is missing.
     pub async fn turn_on(self) -> Result<Tracking> {
         let text = self.describe();
-        let attempt = || format!("turn on \"{text}\"");
-        let router = self.lab.router().attempt(attempt)?.clone();
-        let tracks = router.claim_tracking().attempt(attempt)?;
-        let idle = self.idle.map_or(Ok(STOCK_IDLE), whole_seconds).attempt(attempt)?;
-        let chains = self.chains(&router).attempt(attempt)?;
+        let context = || format!("turn on \"{text}\"");
+        let router = self.lab.router().context(context)?.clone();
+        let tracks = router.claim_tracking().context(context)?;
+        let idle = self.idle.map_or(Ok(STOCK_IDLE), whole_seconds).context(context)?;
+        let chains = self.chains(&router).context(context)?;
         let hits = Hits::of(&self.lab, &text, self.aim.clone());
         // The settings come after the rules, which load what has them.
-        let mut guard = load(&router, &chains, hits).attempt(attempt)?;
+        let mut guard = load(&router, &chains, hits).context(context)?;
         let settings = [
             ("loose", u64::from(self.loose)),
             ("be_liberal", u64::from(self.liberal)),
@@ -118,7 +118,7 @@ impl TrackingBuilder {
         ];
         for (name, value) in settings {
             let name = format!("net.netfilter.nf_conntrack_tcp_{name}");
-            router.set_sysctl(&name, &value.to_string()).attempt(attempt)?;
+            router.set_sysctl(&name, &value.to_string()).context(context)?;
         }
         guard.on();
         Ok(Tracking { lab: self.lab, router, guard, _tracks: tracks })

@@ -10,7 +10,7 @@ use super::{
     swallow::swallow,
 };
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::Lab,
     sys::tc::Word,
 };
@@ -34,7 +34,7 @@ impl Lab {
         let ports = patch.ports().iter().map(|port| port.index);
         let what = ports.flat_map(|port| questions().map(|words| (port, words)));
         let guard = swallow(&patch, hits, what.collect::<Vec<_>>()).await;
-        Ok(Unresolved { guard: guard.attempt(|| format!("leave {text}"))? })
+        Ok(Unresolved { guard: guard.context(|| format!("leave {text}"))? })
     }
 }
 

@@ -29,7 +29,7 @@ use nix::{
 
 use super::{init, line::Line, machine::Guest};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     sys::{
         inside,
         netns::Netns,
@@ -64,22 +64,22 @@ pub(crate) struct Plan<'a> {
 /// # Errors
 /// There is no such kernel, it may not run here, or it does not come up.
 pub(crate) fn boot(plan: &Plan<'_>) -> Result<Guest> {
-    let attempt = || format!("boot a guest kernel as host {}", plan.host);
+    let context = || format!("boot a guest kernel as host {}", plan.host);
     let kernel = probe::program(GUEST_KERNEL).ok_or_else(|| {
-        Error::system(attempt(), format!("there is no program {GUEST_KERNEL}"))
+        Error::system(context(), format!("there is no program {GUEST_KERNEL}"))
             .advise("install user-mode-linux (scripts/setup)")
     })?;
-    let (ours, theirs) = UnixStream::pair().attempt(attempt)?;
+    let (ours, theirs) = UnixStream::pair().context(context)?;
     let console =
-        memfd_create(c"console", MFdFlags::MFD_CLOEXEC).map(File::from).attempt(attempt)?;
+        memfd_create(c"console", MFdFlags::MFD_CLOEXEC).map(File::from).context(context)?;
     let pid = thread::scope(|scope| {
         // Its mount namespace is this thread's, which ends with it.
         let start = || start(plan, &kernel, &theirs, &console);
         scope.spawn(start).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
-    .attempt(attempt)?;
+    .context(context)?;
     drop(theirs);
-    let pidfd = inside::pidfd(pid).attempt(attempt)?;
+    let pidfd = inside::pidfd(pid).context(context)?;
     let (line, up) = Line::begin(plan.host, ours)?;
     let guest = Guest::new(plan.host, pid, pidfd, line);
     let trouble = match up.recv_timeout(PATIENCE) {
@@ -88,14 +88,14 @@ pub(crate) fn boot(plan: &Plan<'_>) -> Result<Guest> {
         Err(mpsc::RecvTimeoutError::Disconnected) => "it ended before it was up".to_owned(),
     };
     let trouble = format!("{trouble} ({})", guest.kill());
-    Err(Error::system(attempt(), format!("{trouble}; its last words: {}", last_words(&console))))
+    Err(Error::system(context(), format!("{trouble}; its last words: {}", last_words(&console))))
 }
 
 fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> Result<i32> {
     let program = furnish_nook()?;
     // A kernel that lives in one address space with its processes wants to know that space.
     personality::set(personality::get().unwrap_or(Persona::empty()) | Persona::ADDR_NO_RANDOMIZE)
-        .attempt(|| "switch address randomization off".to_owned())?;
+        .context(|| "switch address randomization off".to_owned())?;
     let [a, b, c, d, e, f] = plan.mac;
     let Plan { interface, mtu, .. } = plan;
     let card = format!(
@@ -113,10 +113,10 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
         .envs([("TMPDIR", NOOK), ("HOME", NOOK), ("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")])
         .process_group(0)
         .stdin(std::process::Stdio::null())
-        .stdout(console.try_clone().attempt(|| "share the console".to_owned())?)
-        .stderr(console.try_clone().attempt(|| "share the console".to_owned())?);
+        .stdout(console.try_clone().context(|| "share the console".to_owned())?)
+        .stderr(console.try_clone().context(|| "share the console".to_owned())?);
     inside::place(&mut command, plan.netns.as_fd(), Some(line.as_fd()));
-    let spawned = command.spawn().attempt(|| format!("run {}", kernel.display()))?;
+    let spawned = command.spawn().context(|| format!("run {}", kernel.display()))?;
     Ok(i32::try_from(spawned.id()).expect("process ids fit an i32"))
 }
 
@@ -125,13 +125,13 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
 fn furnish_nook() -> Result<PathBuf> {
     nook::make()?;
     let program = Path::new(NOOK).join("lastack");
-    let attempt = || format!("show this program to a guest as {}", program.display());
+    let context = || format!("show this program to a guest as {}", program.display());
     let own = "/proc/self/exe";
-    File::create(&program).attempt(attempt)?;
+    File::create(&program).context(context)?;
     let none = None::<&str>;
     if mount(Some(own), &program, none, MsFlags::MS_BIND, none).is_err() {
         // A file without a name cannot be mounted.
-        fs::copy(own, &program).attempt(attempt)?;
+        fs::copy(own, &program).context(context)?;
     }
     Ok(program)
 }

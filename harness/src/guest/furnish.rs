@@ -6,7 +6,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 
 use super::protocol::Furniture;
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::{answers_to, settings},
     sys::{
         neighbours::Surety,
@@ -38,7 +38,7 @@ pub(super) fn furnish(furniture: Furniture) -> Result<u32> {
     let Furniture { addresses, neighbours, gateways, sysctls } = furniture;
     settings::pin(sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.attempt(|| "start a runtime in the guest".to_owned())?;
+    let runtime = runtime.context(|| "start a runtime in the guest".to_owned())?;
     let ipv6 = sysctl::read("net.ipv6.conf.default.accept_dad").is_ok();
     let possible = |ip: &IpAddr| ip.is_ipv4() || ipv6;
     let v6 = addresses.iter().map(|(ip, _)| *ip).find(|ip| ip.is_ipv6() && ipv6);

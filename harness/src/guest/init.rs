@@ -31,7 +31,7 @@ use super::{
     protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     process::{
         agent,
         protocol::{MESSAGE_LIMIT, decode},
@@ -72,13 +72,13 @@ impl Init {
     fn begin() -> Result<Self> {
         let none = None::<&str>;
         mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)
-            .attempt(|| "mount /proc in the guest".to_owned())?;
+            .context(|| "mount /proc in the guest".to_owned())?;
         let line = OpenOptions::new().read(true).write(true).open(LINE);
-        let line = line.attempt(|| format!("open {LINE} in the guest"))?;
-        let mut settings = tcgetattr(&line).attempt(|| "read the line's settings".to_owned())?;
+        let line = line.context(|| format!("open {LINE} in the guest"))?;
+        let mut settings = tcgetattr(&line).context(|| "read the line's settings".to_owned())?;
         cfmakeraw(&mut settings);
         tcsetattr(&line, SetArg::TCSANOW, &settings)
-            .attempt(|| "make the line carry bytes as they are".to_owned())?;
+            .context(|| "make the line carry bytes as they are".to_owned())?;
         super::furnish::load_ipv6();
         let (born, births) = mpsc::channel();
         let init = Self {
@@ -93,11 +93,11 @@ impl Init {
     }
 
     fn serve(self) -> Result {
-        let mut line = held(&self.line).try_clone().attempt(|| "share the line".to_owned())?;
+        let mut line = held(&self.line).try_clone().context(|| "share the line".to_owned())?;
         self.say(&Word::Up);
         loop {
             let (channel, message) =
-                read_frame(&mut line).attempt(|| "hear from the case".to_owned())?;
+                read_frame(&mut line).context(|| "hear from the case".to_owned())?;
             if channel != INIT {
                 let agent = held(&self.agents).get(&channel).cloned();
                 // One that has ended hears nothing.
@@ -110,7 +110,7 @@ impl Init {
             }
             let (id, ask): (u64, Ask) = decode(&message)?;
             let answer = self.act(ask).unwrap_or_else(|error| match error {
-                Error::System { attempt, answer, .. } => Answer::Failed { attempt, answer },
+                Error::System { context, answer, .. } => Answer::Failed { context, answer },
                 other => Answer::Misused(other.to_string()),
             });
             self.say(&Word::Answer(id, answer));
@@ -128,11 +128,11 @@ impl Init {
             Ask::Signal { pid, signal } => Signal::try_from(signal)
                 .and_then(|signal| kill(Pid::from_raw(pid), signal))
                 .map(done)
-                .attempt(|| format!("send signal {signal} to process {pid} of the guest")),
+                .context(|| format!("send signal {signal} to process {pid} of the guest")),
             Ask::SignalThread { pid, thread, signal } => Signal::try_from(signal)
                 .and_then(|signal| signals::send_to_thread(pid, thread, signal))
                 .map(done)
-                .attempt(|| format!("send signal {signal} to thread {thread} of the guest")),
+                .context(|| format!("send signal {signal} to thread {thread} of the guest")),
             Ask::Stopped { pid } => stopped(pid).map(Answer::Truth),
             Ask::Asleep { pid, thread } => Ok(Answer::Truth(asleep(pid, thread))),
             Ask::Sockets => held(&self.diag).raw_sockets().map(Answer::Sockets),
@@ -145,18 +145,18 @@ impl Init {
             Ask::Counter(name) => counters::read(&name).map(Answer::Number),
             Ask::Panic => {
                 let panic = fs::write("/proc/sysrq-trigger", "c");
-                panic.attempt(|| "panic".to_owned()).map(done)
+                panic.context(|| "panic".to_owned()).map(done)
             }
         }
     }
 
     fn start(&self, channel: u32, host: &str, name: &str) -> Result<Answer> {
-        let attempt = || format!("start process {name} in the guest");
+        let context = || format!("start process {name} in the guest");
         let (ours, theirs) = seqpacket::pair()?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0("lastack").arg(agent::ROLE).arg(host).arg(name);
         inside::hand_over(&mut command, theirs.as_fd());
-        let spawned = command.spawn().attempt(attempt)?;
+        let spawned = command.spawn().context(context)?;
         drop(theirs);
         let ours = Arc::new(ours);
         held(&self.agents).insert(channel, ours.clone());
@@ -164,7 +164,7 @@ impl Init {
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || init.pass_on(channel, &ours))
-            .attempt(attempt)?;
+            .context(context)?;
         let _ = self.born.send(());
         Ok(Answer::Number(spawned.id().into()))
     }
@@ -230,12 +230,12 @@ impl Init {
 fn shift(by: i64) -> Result {
     let now = Stamp::now().0.saturating_add(by);
     let time = TimeSpec::new(now.div_euclid(1_000_000_000), now.rem_euclid(1_000_000_000));
-    clock_settime(ClockId::CLOCK_REALTIME, time).attempt(|| "set the guest's clock".to_owned())
+    clock_settime(ClockId::CLOCK_REALTIME, time).context(|| "set the guest's clock".to_owned())
 }
 
 fn stopped(pid: i32) -> Result<bool> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
-    let tasks = tasks.attempt(|| format!("look at process {pid} of the guest"))?;
+    let tasks = tasks.context(|| format!("look at process {pid} of the guest"))?;
     Ok(tasks.flatten().all(|task| state(&task.path()) == Some('T')))
 }
 

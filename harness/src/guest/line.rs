@@ -24,7 +24,7 @@ use super::{
     protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     process::protocol::{MESSAGE_LIMIT, decode},
     sys::seqpacket,
 };
@@ -59,13 +59,13 @@ impl Line {
     /// Listens to `stream`, and says over the channel it gives when the guest is up; that hangs up
     /// instead when the guest ends first.
     pub(super) fn begin(host: &str, stream: UnixStream) -> Result<(Arc<Self>, mpsc::Receiver<()>)> {
-        let attempt = || format!("listen to guest {host}");
-        let ears = stream.try_clone().attempt(attempt)?;
+        let context = || format!("listen to guest {host}");
+        let ears = stream.try_clone().context(context)?;
         let (rising, up) = mpsc::channel();
         let shared = Arc::<Mutex<Shared>>::default();
         let sorted = shared.clone();
         let listen = move || listen(ears, &sorted, rising);
-        thread::Builder::new().name("guest".to_owned()).spawn(listen).attempt(attempt)?;
+        thread::Builder::new().name("guest".to_owned()).spawn(listen).context(context)?;
         let stream = Arc::new(Mutex::new(stream));
         let prod = prod::watch(Arc::downgrade(&stream))?;
         let line = Self { host: host.to_owned(), stream, prod, shared };
@@ -88,27 +88,27 @@ impl Line {
             shared.asked.insert(id, sender);
             id
         };
-        let attempt = || format!("ask guest {}", self.host);
-        let message = postcard::to_stdvec(&(id, ask)).attempt(attempt)?;
-        self.write(INIT, &message).attempt(attempt)?;
+        let context = || format!("ask guest {}", self.host);
+        let message = postcard::to_stdvec(&(id, ask)).context(context)?;
+        self.write(INIT, &message).context(context)?;
         match answers.recv_timeout(PATIENCE) {
-            Ok(Answer::Failed { attempt, answer }) => {
-                Err(Error::system(attempt, answer).on_host(&self.host))
+            Ok(Answer::Failed { context, answer }) => {
+                Err(Error::system(context, answer).on_host(&self.host))
             }
             Ok(Answer::Misused(text)) => Err(Error::Usage(text)),
             Ok(answer) => Ok(answer),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                Err(Error::system(attempt(), format!("no answer in {} s", PATIENCE.as_secs())))
+                Err(Error::system(context(), format!("no answer in {} s", PATIENCE.as_secs())))
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                Err(Error::system(attempt(), "its kernel ended instead of answering"))
+                Err(Error::system(context(), "its kernel ended instead of answering"))
             }
         }
     }
 
     /// Starts an agent: its control socket, its process id in the guest, and word of its end.
     pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<(OwnedFd, i32, Ending)> {
-        let attempt = || format!("start process {name} on host {}", self.host);
+        let context = || format!("start process {name} on host {}", self.host);
         let (ours, theirs) = seqpacket::pair()?;
         let inner = Arc::new(ours);
         let (sender, messages) = mpsc::channel::<Vec<u8>>();
@@ -140,8 +140,8 @@ impl Line {
                 }
             }
         };
-        thread::Builder::new().spawn(deliver).attempt(attempt)?;
-        thread::Builder::new().spawn(collect).attempt(attempt)?;
+        thread::Builder::new().spawn(deliver).context(context)?;
+        thread::Builder::new().spawn(collect).context(context)?;
         let ask = Ask::Start { channel, host: self.host.clone(), name: name.to_owned() };
         let Answer::Number(pid) = self.ask(&ask)? else { return Err(self.nonsense(&ask)) };
         let pid = i32::try_from(pid).expect("process ids fit an i32");

@@ -69,8 +69,8 @@ impl Guest {
 
     fn ask(&self, ask: &Ask) -> Result<Answer> {
         if self.0.asleep.load(Ordering::Relaxed) {
-            let attempt = format!("ask the guest kernel of host {}", self.0.host);
-            return Err(Error::system(attempt, "it sleeps").advise("let it resume first"));
+            let context = format!("ask the guest kernel of host {}", self.0.host);
+            return Err(Error::system(context, "it sleeps").advise("let it resume first"));
         }
         self.0.line.ask(ask)
     }
@@ -207,8 +207,8 @@ impl Guest {
         if died {
             return Ok(());
         }
-        let attempt = format!("let the kernel of guest {} panic", self.0.host);
-        Err(Error::system(attempt, format!("it lives on after {} s", DYING.as_secs())))
+        let context = format!("let the kernel of guest {} panic", self.0.host);
+        Err(Error::system(context, format!("it lives on after {} s", DYING.as_secs())))
     }
 
     /// Takes its power away: SIGKILL, and its kernel is gone with all it held. What it has started

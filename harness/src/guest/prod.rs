@@ -15,7 +15,7 @@ use std::{
 
 use super::protocol::{INIT, write_frame};
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     sys::calls,
 };
 
@@ -47,7 +47,7 @@ pub(super) fn watch(line: Weak<Mutex<UnixStream>>) -> Result<mpsc::Sender<()>> {
         }
     };
     let watching = thread::Builder::new().name("prod".to_owned()).spawn(watch);
-    watching.attempt(|| "start the thread that wakes a guest".to_owned())?;
+    watching.context(|| "start the thread that wakes a guest".to_owned())?;
     Ok(sender)
 }
 

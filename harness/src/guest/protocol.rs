@@ -118,7 +118,7 @@ pub enum Answer {
     /// It failed to do this, for this reason.
     Failed {
         /// What was attempted.
-        attempt: String,
+        context: String,
         /// What the system answered.
         answer: String,
     },

@@ -19,7 +19,7 @@ use super::{
     protocol::{Answer, Ask},
 };
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     process::protocol::MESSAGE_LIMIT,
     sys::seqpacket,
 };
@@ -29,7 +29,7 @@ use crate::{
 /// # Errors
 /// The guest is gone, or refuses the socket.
 pub(super) fn open(line: &Arc<Line>) -> Result<OwnedFd> {
-    let attempt = || "relay a guest's netlink".to_owned();
+    let context = || "relay a guest's netlink".to_owned();
     let (ours, theirs) = seqpacket::pair()?;
     let (sender, answers) = mpsc::channel::<Vec<u8>>();
     let channel = line.open(sender);
@@ -59,8 +59,8 @@ pub(super) fn open(line: &Arc<Line>) -> Result<OwnedFd> {
         }
         line.close(channel);
     };
-    thread::Builder::new().spawn(answer).attempt(attempt)?;
-    thread::Builder::new().spawn(ask).attempt(attempt)?;
+    thread::Builder::new().spawn(answer).context(context)?;
+    thread::Builder::new().spawn(ask).context(context)?;
     Ok(theirs)
 }
 

@@ -158,8 +158,8 @@ impl Lab {
             let deadline = Instant::now() + Duration::from_secs(5);
             while rtnl.is_operational(other.shell_interface()).await? {
                 if Instant::now() > deadline {
-                    let attempt = format!("see host {} lose its carrier", other.name());
-                    return Err(Error::system(attempt, "it has it after 5 s"));
+                    let context = format!("see host {} lose its carrier", other.name());
+                    return Err(Error::system(context, "it has it after 5 s"));
                 }
                 tokio::time::sleep(Duration::from_micros(200)).await;
             }

@@ -18,7 +18,7 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     guest::{Ending, Guest},
     sys::{child::readable, inside, signals},
 };
@@ -56,7 +56,7 @@ impl Body {
     pub(super) fn signal(&self, pid: i32, signal: Signal) -> Result {
         match self {
             Self::Here(_) => kill(Pid::from_raw(pid), signal)
-                .attempt(|| format!("send {signal} to process {pid}")),
+                .context(|| format!("send {signal} to process {pid}")),
             Self::InGuest(guest, _) => guest.signal(pid, signal),
         }
     }
@@ -64,7 +64,7 @@ impl Body {
     pub(super) fn signal_thread(&self, pid: i32, thread: i32, signal: Signal) -> Result {
         match self {
             Self::Here(_) => signals::send_to_thread(pid, thread, signal)
-                .attempt(|| format!("send {signal} to thread {thread}")),
+                .context(|| format!("send {signal} to thread {thread}")),
             Self::InGuest(guest, _) => guest.signal_thread(pid, thread, signal),
         }
     }
@@ -94,11 +94,11 @@ impl Body {
     pub(super) async fn ended(&self, pid: i32) -> Result<Fate> {
         match self {
             Self::Here(pidfd) => {
-                let attempt = || format!("wait for process {pid}");
-                drop(pidfd.readable().await.attempt(attempt)?);
+                let context = || format!("wait for process {pid}");
+                drop(pidfd.readable().await.context(context)?);
                 match inside::collect(pidfd.get_ref().as_fd()) {
                     Err(Errno::ECHILD) => Ok(Fate::Collected),
-                    other => other.attempt(attempt).map(Fate::Ended),
+                    other => other.context(context).map(Fate::Ended),
                 }
             }
             Self::InGuest(_, ending) => {

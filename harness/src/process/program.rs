@@ -19,7 +19,7 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     lab::Host,
     sys::inside,
 };
@@ -48,11 +48,11 @@ impl Program {
         image: &[u8],
         arguments: &[&str],
     ) -> Result<Self> {
-        let attempt = || format!("hold program {name} in memory");
-        let mut writer = capture().attempt(attempt)?;
-        writer.write_all(image).attempt(attempt)?;
+        let context = || format!("hold program {name} in memory");
+        let mut writer = capture().context(context)?;
+        writer.write_all(image).context(context)?;
         let path = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
-        let reader = File::open(path(&writer)).attempt(attempt)?;
+        let reader = File::open(path(&writer)).context(context)?;
         // What somebody may still write to is not executed (ETXTBSY, execve(2)).
         drop(writer);
         // The path is looked up in the forked child, which has inherited the descriptor.
@@ -62,19 +62,19 @@ impl Program {
     }
 
     fn start_named(host: &Host, mut command: Command, name: String) -> Result<Self> {
-        let attempt = || format!("run {name} on host {}", host.name());
-        let output = capture().attempt(attempt)?;
-        let errors = capture().attempt(attempt)?;
+        let context = || format!("run {name} on host {}", host.name());
+        let output = capture().context(context)?;
+        let errors = capture().context(context)?;
         command.stdin(Stdio::null());
-        command.stdout(output.try_clone().attempt(attempt)?);
-        command.stderr(errors.try_clone().attempt(attempt)?);
+        command.stdout(output.try_clone().context(context)?);
+        command.stderr(errors.try_clone().context(context)?);
         let netns = host.netns()?;
         inside::place(&mut command, netns.as_fd(), None);
-        let spawned = command.spawn().attempt(attempt)?;
+        let spawned = command.spawn().context(context)?;
         let pid = i32::try_from(spawned.id()).expect("process ids fit an i32");
         host.adopt(pid);
-        let pidfd = inside::pidfd(pid).attempt(attempt)?;
-        let pidfd = inside::watch(pidfd, Interest::READABLE).attempt(attempt)?;
+        let pidfd = inside::pidfd(pid).context(context)?;
+        let pidfd = inside::watch(pidfd, Interest::READABLE).context(context)?;
         Ok(Self { name, pid, pidfd, output, errors })
     }
 
@@ -89,7 +89,7 @@ impl Program {
     /// # Errors
     /// It has been collected already.
     pub fn signal(&self, signal: Signal) -> Result {
-        kill(Pid::from_raw(self.pid), signal).attempt(|| format!("send {signal} to {}", self.name))
+        kill(Pid::from_raw(self.pid), signal).context(|| format!("send {signal} to {}", self.name))
     }
 
     /// Waits until it has ended.
@@ -97,9 +97,9 @@ impl Program {
     /// # Errors
     /// Its status was collected before.
     pub async fn wait(&self) -> Result<ExitStatus> {
-        let attempt = || format!("wait for {}", self.name);
-        drop(self.pidfd.readable().await.attempt(attempt)?);
-        let status = inside::collect(self.pidfd.get_ref().as_fd()).attempt(attempt)?;
+        let context = || format!("wait for {}", self.name);
+        drop(self.pidfd.readable().await.context(context)?);
+        let status = inside::collect(self.pidfd.get_ref().as_fd()).context(context)?;
         Ok(ExitStatus::from_raw(match status {
             WaitStatus::Exited(_, code) => code << 8,
             WaitStatus::Signaled(_, signal, _) => signal as i32,
@@ -112,7 +112,7 @@ impl Program {
     /// # Errors
     /// The captured output cannot be read.
     pub fn output(&self) -> Result<String> {
-        read(&self.output).attempt(|| format!("read the output of {}", self.name))
+        read(&self.output).context(|| format!("read the output of {}", self.name))
     }
 
     /// What it has written to standard error so far.
@@ -120,7 +120,7 @@ impl Program {
     /// # Errors
     /// The captured output cannot be read.
     pub fn errors(&self) -> Result<String> {
-        read(&self.errors).attempt(|| format!("read the output of {}", self.name))
+        read(&self.errors).context(|| format!("read the output of {}", self.name))
     }
 }
 

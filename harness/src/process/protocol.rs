@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::events::Events;
 use crate::{
-    error::{Attempt, Result},
+    error::{Context, Result},
     stamp::Stamp,
     sys::{seqpacket, signals::Disposition},
 };
@@ -246,7 +246,7 @@ pub fn send<T: Serialize>(
     message: &T,
     carried: Option<BorrowedFd<'_>>,
 ) -> Result {
-    let bytes = postcard::to_stdvec(message).attempt(|| "encode a message".to_owned())?;
+    let bytes = postcard::to_stdvec(message).context(|| "encode a message".to_owned())?;
     seqpacket::send(channel, &bytes, carried.as_slice())
 }
 
@@ -285,7 +285,7 @@ pub fn receive<T: DeserializeOwned>(
 /// # Errors
 /// The bytes are not a message of this kind.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    postcard::from_bytes(bytes).attempt(|| "understand a message".to_owned())
+    postcard::from_bytes(bytes).context(|| "understand a message".to_owned())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{
     talk::Talk,
 };
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::Host,
     sys::{inside, seqpacket, signals::Disposition},
     wire::Record,
@@ -61,7 +61,7 @@ impl fmt::Debug for Process {
 impl Process {
     /// Starts an agent inside the host.
     pub(crate) async fn start(host: &Host, name: &str) -> Result<Self> {
-        let attempt = || format!("start process {name} on host {}", host.name());
+        let context = || format!("start process {name} on host {}", host.name());
         if let Some(guest) = host.guest()? {
             let (channel, pid, ending) = guest.start(name)?;
             return Self::attend(host, name, pid, channel, Body::InGuest(guest, ending), None)
@@ -72,11 +72,11 @@ impl Process {
         command.arg0("lastack").arg(agent::ROLE).arg(host.name()).arg(name);
         let netns = host.netns()?;
         inside::place(&mut command, netns.as_fd(), Some(theirs.as_fd()));
-        let spawned = command.spawn().attempt(attempt)?;
+        let spawned = command.spawn().context(context)?;
         drop(theirs);
         let pid = i32::try_from(spawned.id()).expect("process ids fit an i32");
         host.adopt(pid);
-        let body = Body::here(pid).attempt(attempt)?;
+        let body = Body::here(pid).context(context)?;
         Self::attend(host, name, pid, ours, body, None).await
     }
 

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::protocol::{Op, Order, Received, Value, Word, receive, send};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     stamp::Stamp,
     sys::inside,
     wire::{Journal, Record},
@@ -78,8 +78,8 @@ impl Talk {
         process: &str,
         journal: Journal,
     ) -> Result<Self> {
-        let attempt = || format!("start process {process} on host {host}");
-        let channel = inside::watch(channel, Interest::READABLE).attempt(attempt)?;
+        let context = || format!("start process {process} on host {host}");
+        let channel = inside::watch(channel, Interest::READABLE).context(context)?;
         let talk = Self(Arc::new(Inner {
             host: host.to_owned(),
             process: process.to_owned(),
@@ -90,7 +90,7 @@ impl Talk {
         }));
         let (ready, up) = oneshot::channel();
         tokio::spawn(talk.clone().listen(ready));
-        up.await.map_err(|_| Error::system(attempt(), "it ended before it was up"))?;
+        up.await.map_err(|_| Error::system(context(), "it ended before it was up"))?;
         Ok(talk)
     }
 

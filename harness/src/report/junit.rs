@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 use crate::runner::case::Case;
 use crate::runner::events::{Event, Finished, Outcome, Reporter};
 use crate::runner::evidence::account;
@@ -32,7 +32,7 @@ impl JUnit {
             .write(true)
             .truncate(true)
             .open(path)
-            .attempt(|| format!("open {} for the JUnit report", path.display()))?;
+            .context(|| format!("open {} for the JUnit report", path.display()))?;
         Ok(Self { file, path: path.to_owned(), suites: BTreeMap::new() })
     }
 
@@ -84,8 +84,8 @@ impl JUnit {
             report.add_test_suite(suite);
         }
         let what = || format!("write the JUnit report {}", self.path.display());
-        let text = report.to_string().attempt(what)?;
-        self.file.write_all(text.as_bytes()).and_then(|()| self.file.flush()).attempt(what)
+        let text = report.to_string().context(what)?;
+        self.file.write_all(text.as_bytes()).and_then(|()| self.file.flush()).context(what)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 use crate::wire::{Journal, ladder, pcapng};
 
 /// The story in text: both hosts, calls, segments and faults in order of time.
@@ -23,5 +23,5 @@ pub fn pcapng(journal: &File, out: &Path) -> Result {
         pcapng::pcapng(&Journal::read(journal), &mut file)?;
         file.flush()
     };
-    write().attempt(|| format!("write {}", out.display()))
+    write().context(|| format!("write {}", out.display()))
 }

@@ -13,7 +13,7 @@ use super::evidence;
 use super::needs::Unmet;
 use super::places::Places;
 use super::words::{Manifest, Word};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::virt::{Ending, Told};
 
 /// Of a longer capture nothing is brought out: it is held in memory here until its case has ended.
@@ -171,7 +171,7 @@ impl Batch<'_> {
                     let answer = format!("it is longer than {} MiB", CAPTURE_LIMIT >> 20);
                     return Err(Error::system("keep the capture", answer));
                 }
-                std::fs::write(path, capture).attempt(|| format!("write {}", path.display()))
+                std::fs::write(path, capture).context(|| format!("write {}", path.display()))
             });
         }
         finished

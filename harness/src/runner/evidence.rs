@@ -10,7 +10,7 @@ use super::artefacts;
 use super::case::Case;
 use super::events::{Evidence, Finished, Outcome};
 use super::places::Places;
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// Of a long output, the end is kept: it was nearer to the failure.
 const OUTPUT_LIMIT: u64 = 64 * 1024;
@@ -52,7 +52,7 @@ pub(super) fn keep(
         let (capture, log) = (directory.join(CAPTURE), directory.join("log.txt"));
         // The log first: where only one fits, it says more.
         std::fs::write(&log, account(case, finished))
-            .attempt(|| format!("write {}", log.display()))
+            .context(|| format!("write {}", log.display()))
             .and_then(|()| write(&capture))?;
         for file in [&log, &capture] {
             places.hand_over(file);

@@ -14,7 +14,7 @@ use super::places::Places;
 use super::pool;
 use super::registry::{Problems, Registry};
 use super::words::{Manifest, PIECE, Word};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Where cases leave their evidence until it is brought out.
 const HOME: &str = "/tmp/lastack";
@@ -37,14 +37,14 @@ fn run(
     say: &(dyn Fn(&Word) + Sync),
 ) -> Result {
     let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
-    let registry = gather().attempt(|| "know the cases".to_owned())?;
+    let registry = gather().context(|| "know the cases".to_owned())?;
     let find = |name: &String| {
         registry.find(name).ok_or_else(|| Error::Usage(format!("there is no case {name} in here")))
     };
     let cases = cases.iter().map(find).collect::<Result<Vec<_>>>()?;
-    fs::create_dir_all(HOME).attempt(|| format!("make {HOME}"))?;
+    fs::create_dir_all(HOME).context(|| format!("make {HOME}"))?;
     let launcher = Launcher::new(Places::under(HOME), keep)
-        .attempt(|| "run cases on this kernel".to_owned())?;
+        .context(|| "run cases on this kernel".to_owned())?;
     pool::side_by_side(&cases, jobs, |index, case| one(&launcher, index, case, say));
     Ok(())
 }

@@ -19,7 +19,7 @@ use super::evidence;
 use super::needs::{self, Unmet};
 use super::places::Places;
 use super::protocol::{FromCase, Link, Received, Report, ToCase, Verdict};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::child::{Child, End, readable};
 use crate::sys::probe;
 use crate::sys::spawn::{Owner, Spawn};
@@ -65,18 +65,18 @@ impl Launcher {
         let passage = self.door.pass();
         started();
         let began = Instant::now();
-        self.attempt(case, began, passage).unwrap_or_else(|error| {
+        self.context(case, began, passage).unwrap_or_else(|error| {
             let outcome = Outcome::Failed(error.to_string());
             Finished::bare(outcome, Place::Host, began.elapsed())
         })
     }
 
-    fn attempt(&self, case: &Case, began: Instant, passage: Passage) -> Result<Finished> {
-        let null = File::open("/dev/null").attempt(|| "open /dev/null".to_owned())?;
+    fn context(&self, case: &Case, began: Instant, passage: Passage) -> Result<Finished> {
+        let null = File::open("/dev/null").context(|| "open /dev/null".to_owned())?;
         let output = memory("lastack-output")?;
         // Two descriptors, many processes: each line goes to the end, none over another.
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_APPEND))
-            .attempt(|| "make captured output append".to_owned())?;
+            .context(|| "make captured output append".to_owned())?;
         let journal = memory("lastack-journal")?;
         let (link, its_link) = Link::pair()?;
         let child = Spawn::again(["lastack:case", &case.name])?
@@ -124,7 +124,7 @@ impl Launcher {
 
 fn memory(name: &str) -> Result<File> {
     memfd_create(name, MFdFlags::MFD_CLOEXEC)
-        .attempt(|| format!("make a file in memory ({name})"))
+        .context(|| format!("make a file in memory ({name})"))
         .map(File::from)
 }
 
@@ -163,7 +163,7 @@ impl Watch {
             Owner::Root => None,
             Owner::User => {
                 let path = format!("/proc/{}/ns/user", child.pid());
-                Some(File::open(&path).attempt(|| format!("open {path}"))?)
+                Some(File::open(&path).context(|| format!("open {path}"))?)
             }
         };
         let (estate, taps, report, nonsense) = (Vec::new(), Vec::new(), None, None);
@@ -247,7 +247,7 @@ impl Watch {
         if estate.is_empty() {
             return Ok(());
         }
-        let null = File::open("/dev/null").attempt(|| "open /dev/null".to_owned())?;
+        let null = File::open("/dev/null").context(|| "open /dev/null".to_owned())?;
         let user = self.user.as_ref().unwrap_or(&null);
         let descriptors = [null.as_fd(), output.as_fd(), output.as_fd(), user.as_fd()];
         let count = estate.len().to_string();

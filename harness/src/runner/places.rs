@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::Builder;
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// The build's own directory, where nothing is written unless a case leaves evidence.
 #[derive(Debug, Clone)]
@@ -52,11 +52,11 @@ impl Places {
         let parent = self.evidence();
         let what = || format!("make a directory for evidence in {}", parent.display());
         let fresh = !parent.exists();
-        std::fs::create_dir_all(&parent).attempt(what)?;
+        std::fs::create_dir_all(&parent).context(what)?;
         let directory = Builder::new()
             .prefix(&format!("{}-", sanitized(name)))
             .tempdir_in(&parent)
-            .attempt(what)?
+            .context(what)?
             .keep();
         if fresh {
             self.hand_over(&parent);
@@ -65,7 +65,7 @@ impl Places {
         // Private by default; evidence is there to be looked at, also by another user.
         use std::os::unix::fs::PermissionsExt;
         let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&directory, open).attempt(what)?;
+        std::fs::set_permissions(&directory, open).context(what)?;
         Ok(directory)
     }
 

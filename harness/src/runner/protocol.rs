@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 use crate::sys::{seqpacket, spawn};
 use crate::verdict::Judged;
 
@@ -129,7 +129,7 @@ impl Link {
     /// # Errors
     /// The other end is gone, or the message is longer than 128 KiB ([`Report::cut`]).
     pub fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result {
-        let bytes = postcard::to_stdvec(message).attempt(|| "encode a message".to_owned())?;
+        let bytes = postcard::to_stdvec(message).context(|| "encode a message".to_owned())?;
         seqpacket::send(self.0.as_fd(), &bytes, descriptors)
     }
 
@@ -145,7 +145,7 @@ impl Link {
             Some(received) => received,
         };
         let message = postcard::from_bytes(&buffer[..length])
-            .attempt(|| format!("understand a message of {length} bytes"))?;
+            .context(|| format!("understand a message of {length} bytes"))?;
         Ok(Received::Message(message, descriptors))
     }
 }

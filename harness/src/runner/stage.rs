@@ -17,7 +17,7 @@ use super::{
     registry::Registry,
 };
 use crate::{
-    error::{self, Attempt, Error, Result},
+    error::{self, Context, Error, Result},
     lab::estate,
     scene::Scene,
     sys::{calls, inside, spawn},
@@ -65,7 +65,7 @@ pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.attempt(|| "start the case's runtime".to_owned())
+    runtime.context(|| "start the case's runtime".to_owned())
 }
 
 /// Runs the body and then asks the faults, the wires and the books whether it ended cleanly.

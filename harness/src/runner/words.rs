@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::Finished;
 use super::needs::Unmet;
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// What a guest is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +39,11 @@ pub(super) const PIECE: usize = 256 * 1024;
 
 impl Manifest {
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        postcard::to_stdvec(self).attempt(|| "write down what a guest is to do".to_owned())
+        postcard::to_stdvec(self).context(|| "write down what a guest is to do".to_owned())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        postcard::from_bytes(bytes).attempt(|| "read what this guest is to do".to_owned())
+        postcard::from_bytes(bytes).context(|| "read what this guest is to do".to_owned())
     }
 }
 
@@ -54,7 +54,7 @@ impl Word {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let what = || format!("understand {} bytes that a guest said", bytes.len());
-        postcard::from_bytes(bytes).attempt(what)
+        postcard::from_bytes(bytes).context(what)
     }
 }
 

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// A child process. Dropped before it was waited for, it is killed and waited for.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Child {
                 break Err(error);
             }
         };
-        waited.attempt(|| format!("wait for process {}", self.pid))?;
+        waited.context(|| format!("wait for process {}", self.pid))?;
         // SAFETY: after a successful wait for an exit the kernel has filled in this field.
         let status = unsafe { info.si_status() };
         let end = if info.si_code == libc::CLD_EXITED {

@@ -8,7 +8,7 @@ use nix::sys::socket::{
     socket,
 };
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// `NFNL_SUBSYS_CTNETLINK` and the messages of `enum cntl_msg_types`.
 const CTNETLINK: u16 = 1 << 8;
@@ -40,19 +40,19 @@ pub fn count() -> Result<usize> {
 }
 
 /// Asks, and counts the entries of the answer.
-fn ask(kind: u16, flags: u16, attempt: impl Fn() -> String + Copy) -> Result<usize> {
-    let socket = open().attempt(attempt)?;
+fn ask(kind: u16, flags: u16, context: impl Fn() -> String + Copy) -> Result<usize> {
+    let socket = open().context(context)?;
     let mut message = Vec::with_capacity(20);
     message.extend(20_u32.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend((REQUEST | flags).to_ne_bytes());
     message.extend([0; 8]); // sequence and port: there is one question and one asker
     message.extend([0; 4]); // nfgenmsg: any family, version 0, no resource
-    send(socket.as_raw_fd(), &message, MsgFlags::empty()).attempt(attempt)?;
+    send(socket.as_raw_fd(), &message, MsgFlags::empty()).context(context)?;
     let mut entries = 0;
     let mut room = vec![0; 1 << 16];
     loop {
-        let length = recv(socket.as_raw_fd(), &mut room, MsgFlags::empty()).attempt(attempt)?;
+        let length = recv(socket.as_raw_fd(), &mut room, MsgFlags::empty()).context(context)?;
         for (kind, body) in Messages(&room[..length]) {
             match kind {
                 NEW => entries += 1,
@@ -63,7 +63,7 @@ fn ask(kind: u16, flags: u16, attempt: impl Fn() -> String + Copy) -> Result<usi
                         Some(0) => Ok(entries),
                         errno => {
                             let errno = std::io::Error::from_raw_os_error(-errno.unwrap_or(0));
-                            Err(Error::system(attempt(), errno))
+                            Err(Error::system(context(), errno))
                         }
                     };
                 }

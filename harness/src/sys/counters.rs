@@ -6,7 +6,7 @@
 
 use std::fs::read_to_string;
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Reads one counter. Where several protocols have one of that name, the protocol stands before
 /// it: "Tcp:InCsumErrors".
@@ -16,7 +16,7 @@ use crate::error::{Attempt, Error, Result};
 pub fn read(name: &str) -> Result<u64> {
     for file in ["netstat", "snmp"] {
         let path = format!("/proc/thread-self/net/{file}");
-        let table = read_to_string(path).attempt(|| format!("read the counter {name}"))?;
+        let table = read_to_string(path).context(|| format!("read the counter {name}"))?;
         if let Some(value) = find(&table, name) {
             return Ok(value);
         }

@@ -19,7 +19,7 @@ use nix::{
     sched::{CloneFlags, setns, unshare},
 };
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// A handle to one network namespace. Clones name the same one.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Netns {
     /// `/proc` is not mounted.
     pub fn current() -> Result<Self> {
         let file = File::open("/proc/thread-self/ns/net")
-            .attempt(|| "open this thread's network namespace".to_owned())?;
+            .context(|| "open this thread's network namespace".to_owned())?;
         Ok(Self(Arc::new(file.into())))
     }
 
@@ -93,7 +93,7 @@ impl Netns {
     /// The namespace cannot be entered (`EPERM`).
     pub fn enter_for_good(&self) -> Result {
         setns(&*self.0, CloneFlags::CLONE_NEWNET)
-            .attempt(|| "enter a host's network namespace".to_owned())
+            .context(|| "enter a host's network namespace".to_owned())
     }
 }
 
@@ -110,12 +110,12 @@ impl AsRawFd for Netns {
 }
 
 fn refused(errno: Errno) -> Error {
-    let attempt = "create a network namespace";
+    let context = "create a network namespace";
     match errno {
         // What unshare(2) means by it is nowhere near a disk.
-        Errno::ENOSPC => Error::system(attempt, "the limit user.max_net_namespaces is reached")
+        Errno::ENOSPC => Error::system(context, "the limit user.max_net_namespaces is reached")
             .advise("raise it, or run fewer cases side by side"),
-        errno => Error::system(attempt, errno),
+        errno => Error::system(context, errno),
     }
 }
 

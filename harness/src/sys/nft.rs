@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::probe::program;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Loads `rules` in one transaction, all or nothing (`nft(8)`, `-f`).
 ///
@@ -26,7 +26,7 @@ pub fn counters(table: &str) -> Result<String> {
 }
 
 fn run(arguments: &[&str], input: &str, purpose: &str) -> Result<String> {
-    let attempt = || "run nft".to_owned();
+    let context = || "run nft".to_owned();
     let Some(nft) = program("nft") else {
         return Err(Error::system("run nft", "there is no such program")
             .advise("install nftables (scripts/setup)"));
@@ -37,16 +37,16 @@ fn run(arguments: &[&str], input: &str, purpose: &str) -> Result<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .attempt(attempt)?;
+        .context(context)?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let written = stdin.write_all(input.as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().attempt(attempt)?;
+    let output = child.wait_with_output().context(context)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let answer = said.lines().next().unwrap_or("refused without a word").to_owned();
         return Err(Error::system(purpose, answer));
     }
-    written.attempt(attempt)?;
+    written.context(context)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -5,7 +5,7 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// Where it is. Every system has this folder, and nothing of the system is in it (Filesystem
 /// Hierarchy Standard, 3.12).
@@ -18,9 +18,9 @@ pub const NOOK: &str = "/mnt";
 /// The kernel refuses the namespace or the mount.
 pub fn make() -> Result {
     let none = None::<&str>;
-    unshare(CloneFlags::CLONE_NEWNS).attempt(|| "make a mount namespace".to_owned())?;
+    unshare(CloneFlags::CLONE_NEWNS).context(|| "make a mount namespace".to_owned())?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-        .attempt(|| "make its mounts private".to_owned())?;
+        .context(|| "make its mounts private".to_owned())?;
     mount(Some("tmpfs"), NOOK, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=0700"))
-        .attempt(|| format!("mount a tmpfs on {NOOK}"))
+        .context(|| format!("mount a tmpfs on {NOOK}"))
 }

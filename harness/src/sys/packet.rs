@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::{c_int, c_void, socklen_t};
 
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 use crate::stamp::Stamp;
 
 /// How much of each frame is kept. The longest header lastack reads is Ethernet (14), IPv6
@@ -96,17 +96,17 @@ impl Tap {
         let on = || format!("tap interface {ifindex}");
         // Protocol 0: the socket hears nothing until it is bound, so no frame of another
         // interface can slip in between.
-        let socket = raw_socket(libc::AF_PACKET).attempt(on)?;
+        let socket = raw_socket(libc::AF_PACKET).context(on)?;
         let fd = socket.as_raw_fd();
-        truncate_to(fd, SNAP).attempt(on)?;
-        stamp_in_software(fd).attempt(on)?;
-        set(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1_i32).attempt(on)?;
+        truncate_to(fd, SNAP).context(on)?;
+        stamp_in_software(fd).context(on)?;
+        set(fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1_i32).context(on)?;
         // Only root may pass net.core.rmem_max; others get what that allows, and drops are
         // counted and reported either way.
         if set(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BUFFER).is_err() {
-            set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER).attempt(on)?;
+            set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER).context(on)?;
         }
-        bind(fd, ifindex).attempt(on)?;
+        bind(fd, ifindex).context(on)?;
         Ok(Self { socket, room: Room::new(), ifindex })
     }
 
@@ -130,7 +130,7 @@ impl Tap {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 // Reported once when the interface goes down or away; clears itself.
                 Err(e) if e.raw_os_error() == Some(libc::ENETDOWN) => continue,
-                Err(e) => return Err(e).attempt(|| format!("read tap {}", self.ifindex)),
+                Err(e) => return Err(e).context(|| format!("read tap {}", self.ifindex)),
             };
             let mut caught_up = count < BATCH;
             for (i, header) in headers.iter_mut().enumerate().take(count) {
@@ -173,7 +173,7 @@ impl Tap {
                 &raw mut length,
             )
         };
-        check(answer).attempt(|| format!("ask tap {} for its drops", self.ifindex))?;
+        check(answer).context(|| format!("ask tap {} for its drops", self.ifindex))?;
         Ok(stats.tp_drops)
     }
 
@@ -264,8 +264,8 @@ impl Notes {
 /// [`crate::Error::System`] where no socket can be made.
 pub fn hold_stamps() -> Result<OwnedFd> {
     let on = || "switch on packet time stamps".to_owned();
-    let socket = raw_socket(libc::AF_NETLINK).attempt(on)?;
-    stamp_in_software(socket.as_raw_fd()).attempt(on)?;
+    let socket = raw_socket(libc::AF_NETLINK).context(on)?;
+    stamp_in_software(socket.as_raw_fd()).context(on)?;
     Ok(socket)
 }
 
@@ -274,7 +274,7 @@ pub fn hold_stamps() -> Result<OwnedFd> {
 /// # Errors
 /// [`crate::Error::System`] where there is none.
 pub fn interface_index(name: &str) -> Result<u32> {
-    nix::net::if_::if_nametoindex(name).attempt(|| format!("find interface {name}"))
+    nix::net::if_::if_nametoindex(name).context(|| format!("find interface {name}"))
 }
 
 pub(super) fn raw_socket(family: c_int) -> io::Result<OwnedFd> {

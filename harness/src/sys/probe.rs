@@ -16,7 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::child::End;
 use super::spawn::{Owner, Spawn};
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 mod guest;
 mod kernel;
@@ -80,7 +80,7 @@ impl Trial {
     }
 
     /// Tries it here and now, in the namespaces this process is in.
-    fn attempt(self) -> Answer {
+    fn context(self) -> Answer {
         match self {
             Self::Redirect => kernel::redirect(),
             Self::Netem => kernel::netem(),
@@ -137,17 +137,17 @@ fn ask(trial: Trial) -> Answer {
     let owner = somewhere()?;
     let asked = || -> Result<(Option<End>, String)> {
         let what = || format!("ask whether this machine has {}", trial.word());
-        let null = File::open("/dev/null").attempt(what)?;
+        let null = File::open("/dev/null").context(what)?;
         let answer =
-            File::from(memfd_create("lastack-probe", MFdFlags::MFD_CLOEXEC).attempt(what)?);
+            File::from(memfd_create("lastack-probe", MFdFlags::MFD_CLOEXEC).context(what)?);
         let mut child = Spawn::again(["lastack:probe", trial.word()])?
             .namespaces(owner)
             .descriptors([null.as_fd(), answer.as_fd(), null.as_fd()])
             .start()?;
         let end = child.wait_within(PATIENCE)?;
         let mut said = String::new();
-        (&answer).rewind().attempt(what)?;
-        (&answer).read_to_string(&mut said).attempt(what)?;
+        (&answer).rewind().context(what)?;
+        (&answer).read_to_string(&mut said).context(what)?;
         Ok((end, said.trim().to_owned()))
     };
     match asked() {
@@ -166,7 +166,7 @@ pub fn probe_main(word: &str) -> u8 {
     let Some(trial) = Trial::ALL.into_iter().find(|trial| trial.word() == word) else {
         return 2;
     };
-    match trial.attempt() {
+    match trial.context() {
         Ok(()) => 0,
         Err(reason) => {
             println!("{reason}");

@@ -8,7 +8,7 @@ use rtnetlink::{
 };
 
 use super::rtnl::{Rtnl, refusal};
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// A route that leads nowhere, and what a sender is told (`ip-route(8)`;
 /// `net/ipv4/fib_semantics.c`, `fib_props`).
@@ -57,15 +57,15 @@ impl Rtnl {
     /// # Errors
     /// There is such a route already, or the gateway is on none of its networks.
     pub async fn add_default_route(&self, index: u32, gateway: IpAddr) -> Result {
-        let attempt = || format!("add the default route over {gateway}");
+        let context = || format!("add the default route over {gateway}");
         let route = RouteMessageBuilder::<IpAddr>::new().output_interface(index);
         let route = match gateway {
             IpAddr::V4(_) => route.destination_prefix(Ipv4Addr::UNSPECIFIED.into(), 0),
             IpAddr::V6(_) => route.destination_prefix(Ipv6Addr::UNSPECIFIED.into(), 0),
         };
-        let route = route.and_then(|route| route.gateway(gateway)).attempt(attempt)?;
+        let route = route.and_then(|route| route.gateway(gateway)).context(context)?;
         let added = self.handle.route().add(route.build()).execute().await;
-        added.map_err(|error| refusal(error, attempt))
+        added.map_err(|error| refusal(error, context))
     }
 
     /// Takes the route away that came with an address; the address stays.
@@ -95,7 +95,7 @@ fn dead_end(to: IpAddr, kind: DeadEnd) -> Result<RouteMessage> {
     };
     let whole = if to.is_ipv4() { 32 } else { 128 };
     let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(to, whole);
-    Ok(route.attempt(|| format!("describe a route to {to}"))?.kind(kind).build())
+    Ok(route.context(|| format!("describe a route to {to}"))?.kind(kind).build())
 }
 
 /// As the kernel itself adds it (`net/ipv4/fib_frontend.c`, `fib_add_ifaddr`; `net/ipv6/addrconf.c`,
@@ -107,10 +107,10 @@ fn connected(route: Connected) -> Result<RouteMessage> {
     let describe = || format!("describe the route to {}", net(route));
     let builder = RouteMessageBuilder::<IpAddr>::new().destination_prefix(network, prefix);
     let builder =
-        builder.attempt(describe)?.output_interface(index).protocol(RouteProtocol::Kernel);
+        builder.context(describe)?.output_interface(index).protocol(RouteProtocol::Kernel);
     Ok(match address {
         IpAddr::V4(_) => {
-            builder.scope(RouteScope::Link).pref_source(address).attempt(describe)?.build()
+            builder.scope(RouteScope::Link).pref_source(address).context(describe)?.build()
         }
         IpAddr::V6(_) => builder.priority(IPV6_METRIC).build(),
     })

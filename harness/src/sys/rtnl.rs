@@ -28,7 +28,7 @@ use rtnetlink::{
 
 pub use rtnetlink::sys::Socket;
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// A conversation with the routing side of one network namespace.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub fn socket() -> Result<Socket> {
         socket.set_non_blocking(true)?;
         std::io::Result::Ok(socket)
     };
-    open().attempt(|| "open a netlink socket".to_owned())
+    open().context(|| "open a netlink socket".to_owned())
 }
 
 /// The same for who passes messages on and waits for them.
@@ -72,7 +72,7 @@ pub fn socket() -> Result<Socket> {
 /// The kernel refuses the socket.
 pub(crate) fn blocking_socket() -> Result<OwnedFd> {
     let socket = socket()?;
-    socket.set_non_blocking(false).attempt(|| "let a netlink socket block".to_owned())?;
+    socket.set_non_blocking(false).context(|| "let a netlink socket block".to_owned())?;
     Ok(descriptor(socket))
 }
 
@@ -154,10 +154,10 @@ impl Rtnl {
     /// # Errors
     /// There is none.
     pub async fn index_of(&self, name: &str) -> Result<u32> {
-        let attempt = || format!("find interface {name}");
+        let context = || format!("find interface {name}");
         let mut links = self.handle.link().get().match_name(name.to_owned()).execute();
-        let link = links.try_next().await.map_err(|error| refusal(error, attempt))?;
-        link.map(|link| link.header.index).ok_or_else(|| Error::system(attempt(), "there is none"))
+        let link = links.try_next().await.map_err(|error| refusal(error, context))?;
+        link.map(|link| link.header.index).ok_or_else(|| Error::system(context(), "there is none"))
     }
 
     /// Names an interface that is down, and holds it to one segment a frame as [`Self::cable`]
@@ -279,20 +279,20 @@ impl Rtnl {
         &self,
         message: RouteNetlinkMessage,
         flags: u16,
-        attempt: impl FnOnce() -> String,
+        context: impl FnOnce() -> String,
     ) -> Result {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
         let mut handle = self.handle.clone();
         let mut answers = match handle.request(request) {
             Ok(answers) => answers,
-            Err(error) => return Err(refusal(error, attempt)),
+            Err(error) => return Err(refusal(error, context)),
         };
         while let Some(answer) = answers.next().await {
             if let NetlinkPayload::Error(error) = answer.payload
                 && error.code.is_some()
             {
-                return Err(Error::system(attempt(), reason(&error)));
+                return Err(Error::system(context(), reason(&error)));
             }
         }
         Ok(())
@@ -311,12 +311,12 @@ fn link_end(end: LinkEnd<'_>, mtu: u32) -> LinkMessage {
     link.build()
 }
 
-pub(super) fn refusal(error: rtnetlink::Error, attempt: impl FnOnce() -> String) -> Error {
+pub(super) fn refusal(error: rtnetlink::Error, context: impl FnOnce() -> String) -> Error {
     let answer: Box<dyn Display> = match error {
         rtnetlink::Error::NetlinkError(message) => Box::new(reason(&message)),
         other => Box::new(other),
     };
-    Error::system(attempt(), answer)
+    Error::system(context(), answer)
 }
 
 /// The errno in words and, where the kernel sent one, its own sentence: the extended

@@ -11,7 +11,7 @@ use nix::sys::socket::{
     sendmsg, socketpair,
 };
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Descriptors that one message may carry.
 pub const MAX_DESCRIPTORS: usize = 8;
@@ -22,7 +22,7 @@ pub const MAX_DESCRIPTORS: usize = 8;
 /// The system has no descriptor or memory left.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-        .attempt(|| "make a pair of connected sockets".to_owned())
+        .context(|| "make a pair of connected sockets".to_owned())
 }
 
 /// Sends one message with these descriptors; blocks while the other end's queue is full.
@@ -67,10 +67,10 @@ pub fn receive(
                 // kernel says it once, before what is still queued for us: ask again.
                 Err(nix::Error::EINTR | nix::Error::ECONNRESET) => continue,
                 Err(nix::Error::EAGAIN) => return Ok(None),
-                other => other.attempt(|| "receive a message".to_owned())?,
+                other => other.context(|| "receive a message".to_owned())?,
             };
         let mut descriptors = Vec::new();
-        for control in message.cmsgs().attempt(|| "read a message's descriptors".to_owned())? {
+        for control in message.cmsgs().context(|| "read a message's descriptors".to_owned())? {
             if let ControlMessageOwned::ScmRights(numbers) = control {
                 descriptors.extend(numbers.into_iter().map(|number| {
                     // SAFETY: the kernel has just made this descriptor for us.

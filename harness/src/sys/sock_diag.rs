@@ -16,7 +16,7 @@ use nix::sys::socket::{
 };
 
 use super::tcp_info::TcpInfo;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
@@ -180,7 +180,7 @@ impl Diag {
             let request =
                 request(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, family, states, &[0; 48]);
             self.converse(&request, &mut each)
-                .attempt(|| "list a host's TCP sockets".to_owned())?;
+                .context(|| "list a host's TCP sockets".to_owned())?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use super::child::Child;
 use super::clone::{Plan, Step, clone};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// The number of the control socket in every process that lastack starts from itself.
 pub const CONTROL: RawFd = 3;
@@ -72,7 +72,7 @@ impl<'fd> Spawn<'fd> {
     /// An argument holds a NUL byte, or the system does not say where the program is.
     pub fn again<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Result<Self> {
         let program =
-            std::env::current_exe().attempt(|| "find this program's own file".to_owned())?;
+            std::env::current_exe().context(|| "find this program's own file".to_owned())?;
         let arguments = std::iter::once(text(program.as_os_str()))
             .chain(arguments.into_iter().map(|argument| text(argument.as_ref())))
             .collect::<Result<_>>()?;
@@ -129,13 +129,13 @@ impl<'fd> Spawn<'fd> {
             Some(Owner::User) => "start a process in a fresh user namespace".to_owned(),
             None => "start a process".to_owned(),
         };
-        let (report, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC).attempt(what)?;
+        let (report, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC).context(what)?;
         let plan = Plan::of(self, &reporter)?;
 
         // No handler of ours may run in the child, on a copy of the parent's memory.
         let mut before = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
-            .attempt(what)?;
+            .context(what)?;
         // SAFETY: the child does nothing but `Plan::carry_out`.
         let cloned = unsafe { clone(plan.flags()) };
         if let Ok(None) = cloned {
@@ -152,7 +152,7 @@ impl<'fd> Spawn<'fd> {
             Err(error) => return Err(Error::system(what(), error)),
         };
         let mut child = Child::new(pid, pidfd);
-        restored.attempt(what)?;
+        restored.context(what)?;
         drop((reporter, plan));
 
         let mut trouble = [0; 5];
@@ -177,7 +177,7 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     // SAFETY: the parent put it there for this process alone, and each number is taken once;
     // if the number is not open, `fcntl` below says so and the value is not closed.
     let descriptor = unsafe { std::mem::ManuallyDrop::new(OwnedFd::from_raw_fd(number)) };
-    fcntl(&*descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).attempt(what)?;
+    fcntl(&*descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).context(what)?;
     Ok(std::mem::ManuallyDrop::into_inner(descriptor))
 }
 
@@ -189,7 +189,7 @@ pub(super) fn text(text: &OsStr) -> Result<CString> {
 /// A copy of `descriptor` numbered `least` or above, closed by exec.
 pub(super) fn copy_above(descriptor: BorrowedFd<'_>, least: RawFd) -> Result<OwnedFd> {
     let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(least))
-        .attempt(|| format!("copy descriptor {}", descriptor.as_raw_fd()))?;
+        .context(|| format!("copy descriptor {}", descriptor.as_raw_fd()))?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

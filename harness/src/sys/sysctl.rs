@@ -15,19 +15,19 @@ use crate::error::{Error, Result};
 /// # Errors
 /// The name is not under `net.`, does not exist, is not per-namespace, or refuses the value.
 pub fn write(name: &str, value: &str) -> Result {
-    let attempt = || format!("set sysctl {name} to {value}");
+    let context = || format!("set sysctl {name} to {value}");
     let path = path(name)?;
     let answer = OpenOptions::new()
         .write(true)
         .open(path)
         .and_then(|mut file| file.write_all(value.as_bytes()));
     answer.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::system(attempt(), "this kernel has no such sysctl")
+        ErrorKind::NotFound => Error::system(context(), "this kernel has no such sysctl")
             .advise("check the name, or declare it as a need of the case"),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Error::system(attempt(), error).advise("it may be one that all namespaces share")
+            Error::system(context(), error).advise("it may be one that all namespaces share")
         }
-        _ => Error::system(attempt(), error),
+        _ => Error::system(context(), error),
     })
 }
 

@@ -6,7 +6,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::AsRawFd;
 
 use super::packet::raw_socket;
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// Sends an Ethernet frame out of the interface `ifindex` of the calling thread's network
 /// namespace.
@@ -17,7 +17,7 @@ use crate::error::{Attempt, Result};
 pub fn transmit(ifindex: u32, frame: &[u8]) -> Result {
     let on = || format!("send a frame of {} bytes out of interface {ifindex}", frame.len());
     // Protocol 0: a socket that only sends.
-    let socket = raw_socket(libc::AF_PACKET).attempt(on)?;
+    let socket = raw_socket(libc::AF_PACKET).context(on)?;
     // SAFETY: sockaddr_ll is integers; all zero is valid.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -26,7 +26,7 @@ pub fn transmit(ifindex: u32, frame: &[u8]) -> Result {
         Some(kind) => u16::from_ne_bytes([kind[0], kind[1]]),
         None => 0,
     };
-    address.sll_ifindex = i32::try_from(ifindex).attempt(on)?;
+    address.sll_ifindex = i32::try_from(ifindex).context(on)?;
     // SAFETY: both pointers and lengths describe memory that outlives the call.
     let sent = unsafe {
         libc::sendto(
@@ -38,5 +38,5 @@ pub fn transmit(ifindex: u32, frame: &[u8]) -> Result {
             size_of::<libc::sockaddr_ll>() as libc::socklen_t,
         )
     };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }.attempt(on)
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }.context(on)
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{archive::Archive, init, modules, program, store::Kernel};
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 
 /// What a guest is booted from: a kernel, and a file system with this program as its init.
 #[derive(Debug)]
@@ -64,26 +64,26 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
 }
 
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
-    let attempt = || format!("build the image of kernel {}", kernel.release);
+    let context = || format!("build the image of kernel {}", kernel.release);
     let mut archive = Archive::new();
     for (number, module) in modules::collect(kernel)?.into_iter().enumerate() {
         let path = format!("{}/{number:02}-{}", init::MODULES, module.name);
-        archive.file(&path, &module.bytes).attempt(attempt)?;
+        archive.file(&path, &module.bytes).context(context)?;
     }
-    archive.finish().attempt(attempt)
+    archive.finish().context(context)
 }
 
 /// Small files of the machine that programs look things up in.
 const TABLES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 
 fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
-    let attempt = || "build a guest's image".to_owned();
+    let context = || "build a guest's image".to_owned();
     let mut archive = Archive::new();
     for folder in ["/dev", "/proc", "/sys", "/tmp", "/run", "/mnt", "/etc"] {
-        archive.folder(folder).attempt(attempt)?;
+        archive.folder(folder).context(context)?;
     }
     // The kernel opens it for init before anything can be mounted.
-    archive.device("/dev/console", 5, 1).attempt(attempt)?;
+    archive.device("/dev/console", 5, 1).context(context)?;
     // By number: "self" would be the loader, when it is asked.
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     program::furnish(&mut archive, init::PROGRAM, &own)?;
@@ -94,10 +94,10 @@ fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
     }
     for table in TABLES {
         if let Ok(content) = fs::read(table) {
-            archive.file(table, &content).attempt(attempt)?;
+            archive.file(table, &content).context(context)?;
         }
     }
-    archive.finish().attempt(attempt)
+    archive.finish().context(context)
 }
 
 /// Where the modules of this kernel are kept: another name for every other kernel, and for every

@@ -24,7 +24,7 @@ use nix::{
 };
 
 use super::port::Word;
-use crate::error::{Attempt, Result};
+use crate::error::{Context, Result};
 use crate::sys::probe;
 
 /// Where this program is, in a guest.
@@ -77,17 +77,17 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
 
 fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
     furnish()?;
-    let attempt = || format!("open {PORT} in the guest");
-    let port = Mutex::new(OpenOptions::new().write(true).open(PORT).attempt(attempt)?);
+    let context = || format!("open {PORT} in the guest");
+    let port = Mutex::new(OpenOptions::new().write(true).open(PORT).context(context)?);
     let say = |word: Word<'_>| {
         let mut port = port.lock().expect("no writer to the port panics");
         // With nobody to hear it, the guest is about to be ended anyway.
         let _ = word.write(&mut *port);
     };
     say(Word::Up);
-    let manifest = fs::read(MANIFEST).attempt(|| format!("read {MANIFEST} in the guest"))?;
+    let manifest = fs::read(MANIFEST).context(|| format!("read {MANIFEST} in the guest"))?;
     // The first process of a namespace in here is not the guest's.
-    fs::remove_file(MANIFEST).attempt(|| format!("remove {MANIFEST} in the guest"))?;
+    fs::remove_file(MANIFEST).context(|| format!("remove {MANIFEST} in the guest"))?;
     let frames = |frame: &[u8]| say(Word::Frame(frame));
     if manifest.is_empty() {
         // It was only to be seen whether it comes this far.
@@ -121,24 +121,24 @@ fn furnish() -> Result {
         ("tmpfs", "/run", "mode=0755"),
     ] {
         mount(Some(kind), place, Some(kind), MsFlags::empty(), Some(options))
-            .attempt(|| format!("mount {place} in the guest"))?;
+            .context(|| format!("mount {place} in the guest"))?;
     }
     load_modules()?;
     for (name, value) in QUIET {
         // One that a kernel does not have does not keep it busy.
         let _ = fs::write(format!("/proc/sys/{name}"), value);
     }
-    setrlimit(Resource::RLIMIT_NOFILE, FILES, FILES).attempt(|| "raise a limit".to_owned())
+    setrlimit(Resource::RLIMIT_NOFILE, FILES, FILES).context(|| "raise a limit".to_owned())
 }
 
 fn load_modules() -> Result {
-    let attempt = || format!("look at {MODULES} in the guest");
-    let entries = fs::read_dir(MODULES).attempt(attempt)?;
+    let context = || format!("look at {MODULES} in the guest");
+    let entries = fs::read_dir(MODULES).context(context)?;
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
-        let bytes = fs::read(&file).attempt(attempt)?;
-        init_module(&bytes, c"").attempt(|| format!("load {} in the guest", file.display()))?;
+        let bytes = fs::read(&file).context(context)?;
+        init_module(&bytes, c"").context(|| format!("load {} in the guest", file.display()))?;
         // Memory is what the guest has least of.
         let _ = fs::remove_file(file);
     }

@@ -21,7 +21,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{console::Console, image::Image, port::Word, qemu, watch::Watch};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     sys::child::{Child, End, readable},
 };
 
@@ -124,23 +124,23 @@ impl Guest {
     /// # Errors
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
     pub fn boot(image: &Image, manifest: &[u8]) -> Result<Self> {
-        let attempt = || format!("boot a guest with kernel {}", image.kernel().release);
+        let context = || format!("boot a guest with kernel {}", image.kernel().release);
         let program = qemu::program()
-            .map_err(|lack| Error::system(attempt(), lack.reason).advise(lack.remedy))?;
-        let memory = qemu::memory().attempt(attempt)?;
+            .map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
+        let memory = qemu::memory().context(context)?;
         let least = (image.size() + manifest.len()).div_ceil(1 << 20) * 2 + WORKING_MEMORY;
         if (memory as usize) < least {
-            return Err(Error::system(attempt(), format!("{memory} MiB of memory are too little"))
+            return Err(Error::system(context(), format!("{memory} MiB of memory are too little"))
                 .advise(format!("give it {least} or more ({})", qemu::MEMORY_VARIABLE)));
         }
-        let silence = silence().attempt(attempt)?;
+        let silence = silence().context(context)?;
 
         let mut file = memfd_create(c"lastack-guest", MFdFlags::MFD_CLOEXEC)
             .map(File::from)
-            .attempt(attempt)?;
-        image.write(&mut file, manifest).attempt(attempt)?;
+            .context(context)?;
+        image.write(&mut file, manifest).context(context)?;
         let mut command = qemu::command(&program, image.kernel(), memory, file.into());
-        let (leash, collar) = UnixStream::pair().attempt(attempt)?;
+        let (leash, collar) = UnixStream::pair().context(context)?;
         let (tell, told) = mpsc::channel();
         let (started, start) = mpsc::channel();
         let keep = move || {
@@ -174,8 +174,8 @@ impl Guest {
             }
         };
         let keeper =
-            thread::Builder::new().name("guest".to_owned()).spawn(keep).attempt(attempt)?;
-        let pid = start.recv().unwrap_or_else(|error| Err(error.to_string())).attempt(attempt)?;
+            thread::Builder::new().name("guest".to_owned()).spawn(keep).context(context)?;
+        let pid = start.recv().unwrap_or_else(|error| Err(error.to_string())).context(context)?;
         Ok(Self { told, ended: None, pid, leash: Some(leash), keeper: Some(keeper) })
     }
 
@@ -187,7 +187,7 @@ impl Guest {
         if let Some(ended) = &self.ended {
             return Ok(Told::Ended(ended.clone()));
         }
-        let told = self.told.recv().attempt(|| "listen to a guest".to_owned())?;
+        let told = self.told.recv().context(|| "listen to a guest".to_owned())?;
         if let Told::Ended(ending) = &told {
             self.ended = Some(ending.clone());
         }

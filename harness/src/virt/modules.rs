@@ -13,7 +13,7 @@ use std::{
 use object::{Object, ObjectSection};
 
 use super::store::Kernel;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Without these a guest cannot talk, or has no cable to give a case, or cannot say what its
 /// sockets do.
@@ -124,17 +124,17 @@ fn add(kernel: &Kernel, name: &str, met: &mut BTreeSet<String>, order: &mut Vec<
     if !met.insert(name.to_owned()) {
         return Ok(());
     }
-    let attempt = || format!("take module {name} for kernel {}", kernel.release);
-    let mut bytes = unpack(file).attempt(|| format!("read module {}", file.display()))?;
-    let said = Said::by(&bytes).attempt(attempt)?;
+    let context = || format!("take module {name} for kernel {}", kernel.release);
+    let mut bytes = unpack(file).context(|| format!("read module {}", file.display()))?;
+    let said = Said::by(&bytes).context(context)?;
     if said.kernel != kernel.release {
         let other = format!("{} was built for kernel {}", file.display(), said.kernel);
-        return Err(Error::system(attempt(), other)
+        return Err(Error::system(context(), other)
             .advise("unpack the kernel's package anew (scripts/setup)"));
     }
     for needed in said.needs {
         if !kernel.has_module(&needed) {
-            return Err(Error::system(attempt(), format!("the kernel lacks {needed}, its need"))
+            return Err(Error::system(context(), format!("the kernel lacks {needed}, its need"))
                 .advise("unpack the kernel's package whole (scripts/setup)"));
         }
         add(kernel, &needed, met, order)?;

@@ -12,7 +12,7 @@ use object::{
 };
 
 use super::archive::Archive;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 
 type Header = elf::FileHeader64<LittleEndian>;
 
@@ -24,17 +24,17 @@ const CACHE: &str = "/etc/ld.so.cache";
 /// # Errors
 /// It cannot be read, is no program, or a library of it is not there.
 pub(super) fn furnish(archive: &mut Archive, path: &str, file: &Path) -> Result {
-    let attempt = || format!("put {} into a guest's image", file.display());
-    let bytes = fs::read(file).attempt(attempt)?;
+    let context = || format!("put {} into a guest's image", file.display());
+    let bytes = fs::read(file).context(context)?;
     let Some(loader) = loader(&bytes) else {
         // A script, or linked with all it needs.
-        return archive.file(path, &without_sections(bytes)).attempt(attempt);
+        return archive.file(path, &without_sections(bytes)).context(context);
     };
-    archive.file(path, &without_sections(bytes)).attempt(attempt)?;
+    archive.file(path, &without_sections(bytes)).context(context)?;
     for library in libraries(&loader, file)?.into_iter().chain([loader, CACHE.into()]) {
         let Some(path) = library.to_str() else { continue };
         match fs::read(&library) {
-            Ok(bytes) => archive.file(path, &without_sections(bytes)).attempt(attempt)?,
+            Ok(bytes) => archive.file(path, &without_sections(bytes)).context(context)?,
             Err(_) if path == CACHE => {}
             Err(error) => return Err(Error::system(format!("read {path}"), error)),
         }
@@ -52,12 +52,12 @@ fn loader(program: &[u8]) -> Option<PathBuf> {
 
 /// The libraries that the loader would take, as it says itself.
 fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
-    let attempt = || format!("ask {} for the libraries of {}", loader.display(), program.display());
-    let output = Command::new(loader).arg("--list").arg(program).output().attempt(attempt)?;
+    let context = || format!("ask {} for the libraries of {}", loader.display(), program.display());
+    let output = Command::new(loader).arg("--list").arg(program).output().context(context)?;
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::system(attempt(), complaint.trim()));
+        return Err(Error::system(context(), complaint.trim()));
     }
     let mut found = Vec::new();
     for line in said.lines() {
@@ -65,7 +65,7 @@ fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
         let Some((name, place)) = line.split_once(" => ") else { continue };
         match place.split(" (").next() {
             Some(path) if path.starts_with('/') => found.push(PathBuf::from(path)),
-            _ => return Err(Error::system(attempt(), format!("{} {place}", name.trim()))),
+            _ => return Err(Error::system(context(), format!("{} {place}", name.trim()))),
         }
     }
     Ok(found)

@@ -41,8 +41,8 @@ pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot>
                 return Ok(Boot { image: image.size(), build, boot });
             }
             (Told::Ended(ending), _) => {
-                let attempt = format!("boot a guest with kernel {}", kernel.release);
-                return Err(Error::system(attempt, ending));
+                let context = format!("boot a guest with kernel {}", kernel.release);
+                return Err(Error::system(context, ending));
             }
         }
     }

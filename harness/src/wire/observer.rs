@@ -16,7 +16,7 @@ use super::order::Rounds;
 use super::packet::Packet;
 use super::segment::PATIENCE;
 use super::trace::{Sighting, TapInfo, Trace};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::stall;
 use crate::stamp::Stamp;
 use crate::sys::packet::{Frame, Tap};
@@ -57,7 +57,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn start(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
-        let (ears, bell) = std::io::pipe().attempt(|| "make the observer's pipe".to_owned())?;
+        let (ears, bell) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
         let (infos, taps): (Vec<_>, Vec<_>) = taps.into_iter().unzip();
         let number = |i: usize| u8::try_from(i).map_err(|_| Error::Usage("over 255 taps".into()));
         for (i, TapInfo { host, name, near }) in infos.iter().enumerate() {
@@ -81,7 +81,7 @@ impl Observer {
             drop(taps);
         };
         let thread = std::thread::Builder::new().name("wire".into());
-        thread.spawn(observe).attempt(|| "start the observer's thread".to_owned())?;
+        thread.spawn(observe).context(|| "start the observer's thread".to_owned())?;
         Ok(Self { shared, finished: Mutex::new(finished) })
     }
 
@@ -274,7 +274,7 @@ impl Work {
             let began = Instant::now();
             match poll(&mut fds, timeout) {
                 Err(Errno::EINTR) => {}
-                Err(error) => return Err(error).attempt(|| "wait for frames".to_owned()),
+                Err(error) => return Err(error).context(|| "wait for frames".to_owned()),
                 Ok(0) => stall::note(began.elapsed().saturating_sub(NAP)),
                 Ok(_) => break,
             }
@@ -284,7 +284,7 @@ impl Work {
         if rung {
             // One handful: the pipe has something, so this does not block.
             let mut rings = [0; 256];
-            let _ = self.ears.read(&mut rings).attempt(|| "read the bell".to_owned())?;
+            let _ = self.ears.read(&mut rings).context(|| "read the bell".to_owned())?;
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Shower {
         let (a, b) = (self.lab.host("a")?, self.lab.host("b")?);
         let (length, to, from) = (self.length, b.address(self.ip, 9), a.address(self.ip, 0));
         let words = || format!("pour datagrams to {to}");
-        let socket = b.run(move || UdpSocket::bind(to)).await?.attempt(words)?;
+        let socket = b.run(move || UdpSocket::bind(to)).await?.context(words)?;
         let receiver = b.start(move || -> std::io::Result<_> {
             socket.set_read_timeout(Some(QUIET))?;
             let (mut all, mut room) = (Vec::new(), [0; 2048]);
@@ -91,8 +91,8 @@ impl Shower {
             Ok(())
         })?;
         meanwhile.await?;
-        sender.done().await?.attempt(words)?;
-        receiver.done().await?.attempt(words)
+        sender.done().await?.context(words)?;
+        receiver.done().await?.context(words)
     }
 
     /// When those arrived on the wire that are poured all at once, each once and in order.

@@ -90,7 +90,7 @@ async fn tells_when_it_is_probed(scene: Scene) -> Result {
 
 async fn panics_its_kernel(_: Scene) -> Result {
     let what = || "crash the kernel".to_owned();
-    fs::write("/proc/sysrq-trigger", "c").attempt(what)?;
+    fs::write("/proc/sysrq-trigger", "c").context(what)?;
     Err(Error::system(what(), "it lives"))
 }
 

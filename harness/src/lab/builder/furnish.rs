@@ -6,7 +6,7 @@ use futures::{future::try_join_all, try_join};
 
 use super::{INTERFACE, LabBuilder, Middle, Neighbours, cables::gate};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     guest::{
         boot::{Plan, boot},
         protocol::Furniture,
@@ -96,6 +96,6 @@ impl LabBuilder {
             of.move_in(guest.routes()?, card);
             Ok(())
         });
-        booted.await.attempt(|| format!("boot host {}", host.name()))?
+        booted.await.context(|| format!("boot host {}", host.name()))?
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Host;
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     lab::snapshot,
     sys::{counters, sock_diag::SocketEntry, sysctl},
 };
@@ -84,7 +84,7 @@ impl Host {
     /// The kernel was built without `CONFIG_INET_DIAG_DESTROY`, or the socket is gone.
     pub fn destroy(&self, entry: &SocketEntry) -> Result {
         self.not_in_a_guest("destroying a socket from outside")?;
-        self.alive(|life| life.diag.destroy(entry))?.attempt(|| {
+        self.alive(|life| life.diag.destroy(entry))?.context(|| {
             format!("destroy the socket {} > {} on host {}", entry.local, entry.remote, self.name())
         })
     }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::Host;
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     process::{Process, Program},
 };
 
@@ -71,8 +71,8 @@ impl Host {
             let result = netns.enter_for_good().map(|()| work());
             let _ = finished.send(result);
         };
-        let attempt = || format!("run a closure on host {name}");
-        thread::Builder::new().name(name.clone()).spawn(inside).attempt(attempt)?;
+        let context = || format!("run a closure on host {name}");
+        thread::Builder::new().name(name.clone()).spawn(inside).context(context)?;
         Ok(Running { host: name, result })
     }
 }
@@ -91,7 +91,7 @@ impl<T> Running<T> {
     /// # Errors
     /// The closure panicked, or the host could not be entered.
     pub async fn done(self) -> Result<T> {
-        let attempt = || format!("finish a closure on host {}", self.host);
-        self.result.await.map_err(|_| Error::system(attempt(), "it panicked"))?
+        let context = || format!("finish a closure on host {}", self.host);
+        self.result.await.map_err(|_| Error::system(context(), "it panicked"))?
     }
 }

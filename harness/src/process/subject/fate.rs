@@ -10,7 +10,7 @@ use nix::{
 
 use super::{Process, WHOLE};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     process::{body::Fate, protocol::Op, socket::count},
 };
 
@@ -22,7 +22,7 @@ impl Process {
     pub fn signal(&self, signal: Signal) -> Result {
         self.note(format!("{signal} to {}", self.name()));
         let sent = self.0.body.signal(self.0.pid, signal);
-        sent.attempt(|| format!("signal process {}", self.name()))
+        sent.context(|| format!("signal process {}", self.name()))
     }
 
     pub(in super::super) fn signal_thread(&self, thread: i32, signal: Signal) -> Result {
@@ -60,10 +60,10 @@ impl Process {
     /// # Errors
     /// It has ended, does not stand still, or its host sleeps.
     pub fn resume(&self) -> Result {
-        let attempt = || format!("resume process {}", self.name());
-        self.0.host.is_awake().attempt(attempt)?;
+        let context = || format!("resume process {}", self.name());
+        self.0.host.is_awake().context(context)?;
         if self.0.body.stopped(self.0.pid) == Some(false) {
-            return Err(Error::system(attempt(), "it does not stand still; stop it first"));
+            return Err(Error::system(context(), "it does not stand still; stop it first"));
         }
         self.signal(Signal::SIGCONT)
     }

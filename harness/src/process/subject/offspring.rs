@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::{Process, WHOLE};
 use crate::{
-    error::{Attempt, Error, Result},
+    error::{Context, Error, Result},
     process::{
         Socket,
         body::Body,
@@ -51,13 +51,13 @@ impl Process {
             }
             Ok(_) => return Err(self.gone("fork()")),
             Err(errno) => {
-                let attempt = format!("fork process {}", self.name());
-                return Err(Error::system(attempt, Errno::from_raw(errno)));
+                let context = format!("fork process {}", self.name());
+                return Err(Error::system(context, Errno::from_raw(errno)));
             }
         };
         // The child's channel came with the order; it says it is up by its first answer.
         self.0.host.adopt(pid);
-        let watched = Body::here(pid).attempt(|| format!("watch process {name}"))?;
+        let watched = Body::here(pid).context(|| format!("watch process {name}"))?;
         Self::attend(&self.0.host, name, pid, ours, watched, Some(self.clone())).await
     }
 
@@ -72,7 +72,7 @@ impl Process {
         if depth == 0 {
             return Ok(pid);
         }
-        let all = std::fs::read_dir("/proc").attempt(|| "list processes".to_owned())?;
+        let all = std::fs::read_dir("/proc").context(|| "list processes".to_owned())?;
         let mut all = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let mine = |candidate: &i32| {
             family(*candidate).is_some_and(|(parent, names)| {
