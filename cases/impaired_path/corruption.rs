@@ -17,14 +17,14 @@ pub fn cases(family: &mut Family) {
         .source("RFC 9293 3.1; tcp_ipv4.c tcp_v4_rcv; sch_netem.c netem_enqueue")
         .needs([Need::Netem])
         .waits(Duration::from_secs(3))
-        .across(Parting::OVER_BOTH, corrupt);
+        .across(CloseKind::OVER_BOTH, corrupt);
 }
 
-async fn corrupt(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn corrupt(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let pair = scene.pair().ip(ip).keepalive_on_listener(ASKING);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
     let start = wire.mark().await?;
 
@@ -34,16 +34,16 @@ async fn corrupt(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
     let unasked = lab.black_hole().from("b").that_may_miss().open().await?;
     let path = lab.impair(Netem::new().corrupt(100.0)).from("a").turn_on().await?;
     a.write_pattern(WRITTEN).ok().await?;
-    a.part_by(parting).await?;
+    a.close_by(kind).await?;
     // What is tried again is in vain as well; a reset is tried once. The FIN may have to wait for
     // room, where some data got through and told of the rest.
-    let tried = if parting.is_graceful() { any().retransmitted(true) } else { rst() };
+    let tried = if kind.is_graceful() { any().retransmitted(true) } else { rst() };
     wire.expect(tried.from("a")).after(start).await?;
     let read = read.blocked().await?;
     path.lift().await?;
     unasked.lift().await?;
 
-    parting.leaves(read.done().await?, WRITTEN.into())?;
+    kind.leaves(read.done().await?, WRITTEN.into())?;
     same("checksums failed", true, b.host().counter("Tcp:InCsumErrors")? > 0)?;
-    parting.settles(&a, &b).await
+    kind.settles(&a, &b).await
 }

@@ -17,28 +17,28 @@ pub fn cases(family: &mut Family) {
         .source("RFC 9293 3.6; tcp.c __tcp_close; sch_netem.c netem_enqueue")
         .needs([Need::Netem])
         .waits(Duration::from_secs(1))
-        .across(Parting::OVER_BOTH, late);
+        .across(CloseKind::OVER_BOTH, late);
 }
 
-async fn late(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn late(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let wire = lab.wire();
     // Before the handshake, so that both ends know how long the path is.
     let _path = lab.impair(Netem::new().delay(DELAY)).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
 
     a.write_pattern(WRITTEN).ok().await?;
-    a.part_by(parting).await?;
+    a.close_by(kind).await?;
     let end = wire.expect(ending().from("a").arrived(true)).await?;
-    let read = parting.leaves(read.done().await?, WRITTEN.into())?;
+    let read = kind.leaves(read.done().await?, WRITTEN.into())?;
 
     // A reset, too, keeps its place behind the data that is on its way.
     same("bytes read", u64::from(WRITTEN), read.answer().map_or(0, |all| all.bytes))?;
     let window = Window { from: DELAY, ..Window::timer(DELAY, "the delay") };
     window.judge("the reader was told", read.ended().since(end.at()))?;
-    parting.settles(&a, &b).await?;
+    kind.settles(&a, &b).await?;
     wire.absent(Wire::start(), any().retransmitted(true)).await?;
     same("endings of a", 1, wire.count(Wire::start(), ending().from("a")).await?)
 }

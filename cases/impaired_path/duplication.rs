@@ -15,13 +15,13 @@ pub fn cases(family: &mut Family) {
         .source("RFC 9293 3.10.7.1, 3.10.7.4; tcp_input.c tcp_data_queue")
         .needs([Need::Netem])
         .waits(Duration::from_secs(1))
-        .across(Parting::OVER_BOTH, twice);
+        .across(CloseKind::OVER_BOTH, twice);
 }
 
-async fn twice(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn twice(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
 
     let _path = lab.impair(Netem::new().duplicate(100.0)).turn_on().await?;
@@ -29,13 +29,13 @@ async fn twice(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
     // A reset would throw away what the peer has not acknowledged.
     a.kernel().is_acknowledged().await?;
     let before = wire.mark().await?;
-    a.part_by(parting).await?;
+    a.close_by(kind).await?;
 
-    let read = parting.leaves(read.done().await?, WRITTEN.into())?;
+    let read = kind.leaves(read.done().await?, WRITTEN.into())?;
     same("bytes read", u64::from(WRITTEN), read.answer().map_or(0, |all| all.bytes))?;
     let end = wire.expect(ending().from("a").arrived(true)).after(before).await?;
     wire.expect(ending().from_middle().to("b").seq(end.seq)).after(before).await?;
-    if parting.is_graceful() {
+    if kind.is_graceful() {
         // The copy is acknowledged as what it is: something that has been there before (RFC 2883).
         let twice = (end.seq, end.end());
         let again = move |it: &Segment| it.sack.first() == Some(&twice);
@@ -43,7 +43,7 @@ async fn twice(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
     } else {
         wire.never(before, any().from("b")).for_(timers::DELAYED_ACK).await?;
     }
-    parting.settles(&a, &b).await?;
+    kind.settles(&a, &b).await?;
     let again = any().from("a").retransmitted(true);
     wire.absent(Wire::start(), again).await?;
     wire.absent(Wire::start(), rst().from("b")).await

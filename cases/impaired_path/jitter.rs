@@ -17,22 +17,22 @@ pub fn cases(family: &mut Family) {
         .source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo, tcp_validate_incoming")
         .needs([Need::Netem])
         .waits(Duration::from_secs(1))
-        .across(Parting::OVER_BOTH, shuffled);
+        .across(CloseKind::OVER_BOTH, shuffled);
 }
 
-async fn shuffled(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn shuffled(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let jittery = Netem::new().delay(DELAY).jitter(JITTER);
     let _path = lab.impair(jittery).repeatable(1).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
     let start = lab.wire().mark().await?;
 
     a.write_pattern(WRITTEN).ok().await?;
-    a.part_by(parting).await?;
-    parting.leaves(read.done().await?, WRITTEN.into())?;
-    parting.settles(&a, &b).await?;
+    a.close_by(kind).await?;
+    kind.leaves(read.done().await?, WRITTEN.into())?;
+    kind.settles(&a, &b).await?;
 
     // A reset does not wait for those that it has overtaken; they come, and find nobody.
     lab.wire().absent(start, data().from("a").arrived(false)).await?;

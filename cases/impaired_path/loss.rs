@@ -20,29 +20,29 @@ pub fn cases(family: &mut Family) {
         .source("RFC 6298 5; RFC 9293 3.5.2; tcp_output.c tcp_send_active_reset")
         .needs([Need::Netem])
         .waits(Duration::from_secs(5))
-        .across(Parting::OVER_BOTH, lossy);
+        .across(CloseKind::OVER_BOTH, lossy);
 }
 
-async fn lossy(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn lossy(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let pair = scene.pair().ip(ip).keepalive_on_listener(ASKING);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
 
     // One way only: with losses both ways in step, copy after copy could be the one that is lost.
     let every_second = Netem::new().loss_in_bursts(EVERY_SECOND);
     let path = lab.impair(every_second).from("a").turn_on().await?;
     a.write_pattern(WRITTEN).ok().await?;
-    a.part_by(parting).await?;
-    parting.leaves(read.done().await?, WRITTEN.into())?;
+    a.close_by(kind).await?;
+    kind.leaves(read.done().await?, WRITTEN.into())?;
 
     let lost = path.hit().await?;
     same("data was lost", true, lost.iter().any(|it| it.payload > 0))?;
     let counted = path.lift().await?;
     scene.note(format!("{} frames lost, {} passed", counted.lost, counted.passed));
     same("the kernel's count", true, counted.lost >= lost.len() as u64)?;
-    if parting.is_graceful() {
+    if kind.is_graceful() {
         // Without the sending again not even half of it would have come.
         wire.expect(data().from("a").retransmitted(true).arrived(true)).await?;
         return wire.absent(Wire::start(), rst()).await;

@@ -17,27 +17,27 @@ pub fn cases(family: &mut Family) {
         .source("RFC 9293 3.10.7.4; RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
         .needs([Need::Netem])
         .waits(Duration::from_secs(1))
-        .across(Parting::OVER_BOTH, overtakes);
+        .across(CloseKind::OVER_BOTH, overtakes);
 }
 
-async fn overtakes(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn overtakes(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let wire = lab.wire();
     let long = || Netem::new().delay(DELAY);
     let mut forth = lab.impair(long()).from("a").turn_on().await?;
     let _back = lab.impair(long()).from("b").turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    parting.prepare(&a, &b).await?;
+    kind.prepare(&a, &b).await?;
     let read = b.read_to_end().start().await?.blocked().await?;
 
     // All are held back but the second, the fourth and so on: no chance in it.
     forth.change(long().reorder(100.0).reorder_gap(2)).await?;
     let start = wire.mark().await?;
     a.write_pattern(WRITTEN).ok().await?;
-    a.part_by(parting).await?;
-    parting.leaves(read.done().await?, WRITTEN.into())?;
+    a.close_by(kind).await?;
+    kind.leaves(read.done().await?, WRITTEN.into())?;
 
     same("some were overtaken", false, wire.overtaken("a", start).await?.is_empty())?;
     same("the kernel's count", true, forth.counted().await?.reordered >= 2)?;
-    parting.settles(&a, &b).await
+    kind.settles(&a, &b).await
 }

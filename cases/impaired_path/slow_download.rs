@@ -46,7 +46,7 @@ async fn serve(scene: Scene, (gives_up, ip): (bool, Ip)) -> Result {
     same("the reader is getting on", true, after < before)?;
     if gives_up {
         b.reset().await?;
-        let read = Parting::LingerZero.leaves(read.done().await?, written)?;
+        let read = CloseKind::LingerZero.leaves(read.done().await?, written)?;
         let bytes = read.answer().map_or(0, |all| all.bytes);
         return same("the download was cut off", true, bytes < written);
     }

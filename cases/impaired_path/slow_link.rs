@@ -19,7 +19,7 @@ pub fn cases(family: &mut Family) {
         .source("tcp.c __tcp_close, tcp_disconnect; sch_netem.c packet_time_ns")
         .needs([Need::Netem])
         .waits(Duration::from_secs(2))
-        .across(Parting::OVER_BOTH, part_with_a_full_queue);
+        .across(CloseKind::OVER_BOTH, part_with_a_full_queue);
     family
         .case("lingering_close_takes_as_long_as_the_send_queue")
         .covers(["IM-12"])
@@ -42,12 +42,12 @@ pub fn cases(family: &mut Family) {
 async fn with_full_queue(
     scene: &Scene,
     ip: Ip,
-    parting: Option<Parting>,
+    kind: Option<CloseKind>,
     (rate, written): (u64, u32),
 ) -> Result<(Pair, Impairment, Stamp)> {
     let pair = scene.pair().ip(ip).option_on_a(option::SNDBUF, ROOM).connect().await?;
-    if let Some(parting) = parting {
-        parting.prepare(&pair.a, &pair.b).await?;
+    if let Some(kind) = kind {
+        kind.prepare(&pair.a, &pair.b).await?;
     }
     let slow = pair.lab.impair(Netem::new().rate(Rate::bytes(rate))).from("a").turn_on().await?;
     let began = Stamp::now();
@@ -62,16 +62,16 @@ fn on_the_link(bytes: u64, rate: u64) -> Window {
     Window::at_least(Duration::from_micros(micros), format!("{bytes} bytes at {rate} a second"))
 }
 
-async fn part_with_a_full_queue(scene: Scene, (parting, ip): (Parting, Ip)) -> Result {
+async fn part_with_a_full_queue(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let (Pair { lab, a, b, .. }, slow, began) =
-        with_full_queue(&scene, ip, Some(parting), (RATE, WRITTEN)).await?;
-    a.part_by(parting).await?;
+        with_full_queue(&scene, ip, Some(kind), (RATE, WRITTEN)).await?;
+    a.close_by(kind).await?;
 
-    let read = parting.leaves(b.read_to_end().await?, WRITTEN.into())?;
+    let read = kind.leaves(b.read_to_end().await?, WRITTEN.into())?;
     let bytes = read.answer().map_or(0, |all| all.bytes);
     // A reset is no faster than the data before it.
     on_the_link(bytes, RATE).judge("reading all of it", read.ended().since(began))?;
-    if !parting.is_graceful() {
+    if !kind.is_graceful() {
         same("something had left before", true, bytes > 0)?;
         same("something was thrown away", true, bytes < WRITTEN.into())?;
         let reset = lab.wire().expect(rst().from("a")).await?;
@@ -79,7 +79,7 @@ async fn part_with_a_full_queue(scene: Scene, (parting, ip): (Parting, Ip)) -> R
     }
     same("the link was slow for all of it", true, slow.counted().await?.bytes >= bytes)?;
     slow.lift().await?;
-    parting.settles(&a, &b).await
+    kind.settles(&a, &b).await
 }
 
 async fn linger_long_enough(scene: Scene, ip: Ip) -> Result {

@@ -24,13 +24,13 @@
 //! A whole test file of another project is `tests/own_project.rs`, which is also in the README.
 
 pub mod cli;
+mod close_kind;
 pub mod error;
 pub mod fault;
 pub mod guest;
 mod in_vain;
 pub mod lab;
 mod pair;
-mod parting;
 pub mod prelude;
 pub mod process;
 pub mod report;
@@ -45,10 +45,10 @@ pub mod virt;
 pub mod wire;
 
 pub use cli::program;
+pub use close_kind::CloseKind;
 pub use error::{Error, Mismatch, Result};
 pub use in_vain::{InFlight, InVain};
 pub use pair::{End, PORT, Pair, PairBuilder};
-pub use parting::Parting;
 pub use runner::libtest::test_main;
 pub use runner::registry::{FamilySource, Problems, Registry};
 pub use scene::Scene;

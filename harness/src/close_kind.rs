@@ -14,7 +14,7 @@ use crate::{
 
 /// How an end leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parting {
+pub enum CloseKind {
     /// `close()` with everything read: a FIN.
     Close,
     /// `shutdown(SHUT_WR)`: the same FIN, and the other direction stays open.
@@ -27,7 +27,7 @@ pub enum Parting {
     Unread,
 }
 
-impl Parting {
+impl CloseKind {
     /// Every way over either Internet protocol, with the names test variants carry.
     pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
         ("close_ipv4", (Self::Close, Ip::V4)),
@@ -104,13 +104,13 @@ impl End {
     ///
     /// # Errors
     /// A call fails, or the process had ended already.
-    pub async fn part_by(&self, parting: Parting) -> Result {
-        match parting {
-            Parting::Close => self.close().ok().await,
-            Parting::HalfClose => self.shut_wr().ok().await,
-            Parting::Kill => self.process.end_by(Ending::Kill).await,
-            Parting::LingerZero => self.reset().await,
-            Parting::Unread => match self.unread().ok().await? {
+    pub async fn close_by(&self, kind: CloseKind) -> Result {
+        match kind {
+            CloseKind::Close => self.close().ok().await,
+            CloseKind::HalfClose => self.shut_wr().ok().await,
+            CloseKind::Kill => self.process.end_by(Ending::Kill).await,
+            CloseKind::LingerZero => self.reset().await,
+            CloseKind::Unread => match self.unread().ok().await? {
                 0 => Err(Error::Usage("leave with data unread: there is none".to_owned())),
                 _ => self.close().ok().await,
             },
