@@ -39,11 +39,11 @@ async fn never_connected(scene: Scene, ip: Ip) -> Result {
     let lab = scene.lab().build().await?;
     let host = lab.host("a")?;
     let socket = host.process().await?.socket(host.address(ip, PORT)).ok().await?;
-    socket.shows(Events::OUT | Events::HUP).await?;
+    socket.polls_as(Events::OUT | Events::HUP).await?;
     socket.recv(1, 0).errno(Errno::ENOTCONN).await?;
     socket.send("x", 0).errno(Errno::EPIPE).await?.with_sigpipe()?;
     socket.get(option::ERROR).await?.is(&0)?;
-    socket.shows(Events::OUT | Events::HUP).await?;
+    socket.polls_as(Events::OUT | Events::HUP).await?;
     lab.wire().absent(Wire::start(), any()).await
 }
 
@@ -55,7 +55,7 @@ async fn refused(scene: Scene, (ip, parked): (Ip, Parked)) -> Result {
     let lost = lab.black_hole().from("a").open().await?;
     let socket = client.nonblocking_socket(address).ok().await?;
     socket.connect(address).errno(Errno::EINPROGRESS).await?;
-    socket.shows(Events::NONE).await?;
+    socket.polls_as(Events::NONE).await?;
     socket.recv(1, 0).errno(Errno::EAGAIN).await?;
     socket.send("x", 0).errno(Errno::EAGAIN).await?.without_signal()?;
 
@@ -75,6 +75,6 @@ async fn refused(scene: Scene, (ip, parked): (Ip, Parked)) -> Result {
     }
     // Whether the poller comes before who takes the error is a race.
     same("the poller heard of it", true, idle.done().await?.ok()?.any_of(Events::HUP))?;
-    socket.shows(Events::ALL | Events::HUP).await?;
+    socket.polls_as(Events::ALL | Events::HUP).await?;
     lab.wire().expect(rst().from("b")).await.map(drop)
 }

@@ -45,7 +45,7 @@ async fn outlives(scene: Scene, ip: Ip, linear: u32, syns: usize) -> Result {
     socket.connect(address).errno(Errno::EINPROGRESS).await?.took_within(&window)?;
     let attempt = End::new(socket.clone(), socket.local().ok().await?, address);
     attempt.kernel().is(State::SynSent)?;
-    socket.shows(Events::NONE).await?;
+    socket.polls_as(Events::NONE).await?;
     // Who asks again waits as long again, for the same attempt.
     socket.connect(address).errno(Errno::EALREADY).await?.took_within(&window)?;
 

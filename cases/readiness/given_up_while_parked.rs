@@ -35,9 +35,9 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let first = lab.wire().expect(data().from("a")).await?;
     end.judge(&lab.wire().retries_of(&first).await?, woken.ended())?;
 
-    a.shows(Events::ALL | failed).await?;
+    a.polls_as(Events::ALL | failed).await?;
     a.recv(1, 0).errno(Errno::ETIMEDOUT).await?;
-    a.shows(Events::ALL | Events::HUP).await?;
+    a.polls_as(Events::ALL | Events::HUP).await?;
     a.recv(1, 0).eof().await?;
     a.get(option::ERROR).await?.is(&0)?;
     a.send("x", 0).errno(Errno::EPIPE).await?.with_sigpipe()?;

@@ -77,7 +77,7 @@ async fn closed(scene: Scene, (ip, stage): (Ip, Stage)) -> Result {
     let connected = here == State::Established;
     let why = if connected { Errno::ECONNRESET } else { Errno::ECONNREFUSED };
     idle.done().await?.is(&failed)?;
-    socket.shows(Events::ALL | failed).await?;
+    socket.polls_as(Events::ALL | failed).await?;
     socket.get(option::ERROR).await?.is(&(why as i32))?;
     lab.wire().expect(rst().from("b").arrived(true)).await?;
     there.is_gone().await.map(drop)

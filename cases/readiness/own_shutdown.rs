@@ -26,14 +26,14 @@ pub fn cases(family: &mut Family) {
 async fn writable(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.shut_wr().ok().await?;
-    a.shows(Events::OUT).await?;
+    a.polls_as(Events::OUT).await?;
     a.write("x").errno(Errno::EPIPE).await?.with_sigpipe()?;
-    a.shows(Events::OUT).await?;
+    a.polls_as(Events::OUT).await?;
 
     b.kernel().reaches(State::CloseWait).await?;
     b.write("go on").ok().await?;
     a.kernel().has_unread(5).await?;
-    a.shows(Events::IN | Events::OUT).await
+    a.polls_as(Events::IN | Events::OUT).await
 }
 
 async fn readable(scene: Scene, ip: Ip) -> Result {
@@ -42,8 +42,8 @@ async fn readable(scene: Scene, ip: Ip) -> Result {
     let poll = a.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
     a.shut_rd().ok().await?;
     poll.done().await?.is(&Events::RDHUP)?;
-    a.shows(Events::ALL).await?;
-    b.shows(Events::OUT).await?;
+    a.polls_as(Events::ALL).await?;
+    b.polls_as(Events::OUT).await?;
     let _idle = idle.stays_blocked(Duration::from_millis(100)).await?;
     a.kernel().is(State::Established).map(drop)
 }
@@ -61,7 +61,7 @@ async fn hang_up(scene: Scene, first: &'static str) -> Result {
     first.kernel().reaches(State::TimeWait).await?;
     second.kernel().is_gone().await?;
     for end in [&first, &second] {
-        end.shows(Events::ALL | Events::HUP).await?;
+        end.polls_as(Events::ALL | Events::HUP).await?;
         end.get(option::ERROR).await?.is(&0)?;
     }
     Ok(())

@@ -26,7 +26,7 @@ pub fn cases(family: &mut Family) {
 
 async fn fin_is_readable(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
-    b.shows(Events::OUT).await?;
+    b.polls_as(Events::OUT).await?;
     let poll = b.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
     let epoll = b.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
     let idle = b.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
@@ -35,10 +35,10 @@ async fn fin_is_readable(scene: Scene, ip: Ip) -> Result {
     poll.done().await?.is(&Events::IN)?;
     epoll.done().await?.is(&Events::RDHUP)?;
     b.kernel().is(State::CloseWait)?;
-    b.shows(Events::ALL).await?;
+    b.polls_as(Events::ALL).await?;
     // Read or not, it stays so.
     b.read(1).eof().await?;
-    b.shows(Events::ALL).await?;
+    b.polls_as(Events::ALL).await?;
     let idle = idle.stays_blocked(Duration::from_millis(100)).await?;
 
     // With its own side ended as well, it is one.
@@ -57,12 +57,12 @@ async fn reset_shows_everything(scene: Scene, ip: Ip) -> Result {
     poll.done().await?.is(&(Events::IN | failed))?;
     epoll.done().await?.is(&(Events::RDHUP | failed))?;
     idle.done().await?.is(&failed)?;
-    b.shows(Events::ALL | failed).await?;
+    b.polls_as(Events::ALL | failed).await?;
     // Asking takes nothing away.
-    b.shows(Events::ALL | failed).await?;
+    b.polls_as(Events::ALL | failed).await?;
 
     b.get(option::ERROR).await?.is(&(Errno::ECONNRESET as i32))?;
-    b.shows(Events::ALL | Events::HUP).await?;
+    b.polls_as(Events::ALL | Events::HUP).await?;
     b.get(option::ERROR).await?.is(&0)?;
     b.read(1).eof().await?;
     b.write("x").errno(Errno::EPIPE).await?.with_sigpipe().map(drop)
@@ -77,5 +77,5 @@ async fn parked_reader(scene: Scene, ip: Ip) -> Result {
     a.write("still there?").ok().await?;
     let reset = lab.wire().expect(rst().from("b").arrived(true)).await?;
     read.done().await?.errno(Errno::ECONNRESET)?.returned_after(&reset)?;
-    a.shows(Events::ALL | Events::HUP).await
+    a.polls_as(Events::ALL | Events::HUP).await
 }

@@ -31,7 +31,7 @@ impl Socket {
     ///
     /// # Errors
     /// One of them says otherwise.
-    pub async fn shows(&self, events: Events) -> Result {
+    pub async fn polls_as(&self, events: Events) -> Result {
         let at_once = Some(Duration::ZERO);
         self.poll(Events::ALL, at_once).await?.is(&events)?;
         self.epoll(Events::ALL, at_once).await?.is(&events)?;
