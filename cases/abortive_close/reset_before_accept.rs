@@ -20,7 +20,7 @@ async fn accepted_all_the_same(scene: Scene, ip: Ip) -> Result {
 
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
-    let waiting = Kernel::new(server.host(), address, source);
+    let waiting = SocketView::new(server.host(), address, source);
     waiting.reaches(State::Established).await?;
     socket.reset().await?;
     waiting.is_gone().await?;

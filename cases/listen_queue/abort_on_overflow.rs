@@ -37,10 +37,10 @@ async fn overflowing(scene: &Scene, ip: Ip, abort: u32) -> Result<(Lab, Socket, 
     let late = lab.black_hole().from("a").only(Flags::ACK).open().await?;
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
-    Kernel::new(server.host(), address, source).is(State::SynRecv)?;
+    SocketView::new(server.host(), address, source).is(State::SynRecv)?;
     for _ in 0..=BACKLOG {
         let early = others.connect(address).await?.local().ok().await?;
-        Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+        SocketView::new(server.host(), address, early).reaches(State::Established).await?;
     }
     late.lift().await?;
     Ok((lab, listener, End::new(socket, source, address)))
@@ -57,7 +57,7 @@ async fn reset(scene: Scene, ip: Ip) -> Result {
     let last = wire.expect(pure_ack().from("a").arrived(true)).after(&again).await?;
     wire.expect(rst().from("b").to("a")).after(&last).await?;
     client.kernel().is_gone().await?;
-    let request = Kernel::new(lab.host("b")?, client.remote_address(), client.local_address());
+    let request = SocketView::new(lab.host("b")?, client.remote_address(), client.local_address());
     request.is_gone().await?;
     Ok(())
 }
@@ -66,7 +66,7 @@ async fn silence(scene: Scene, ip: Ip) -> Result {
     let (lab, listener, client) = overflowing(&scene, ip, 0).await?;
     let wire = lab.wire();
     let server = lab.host("b")?;
-    let request = Kernel::new(server, client.remote_address(), client.local_address());
+    let request = SocketView::new(server, client.remote_address(), client.local_address());
 
     client.write("is anybody there?").ok().await?;
     let first = wire.expect(data().from("a").arrived(true)).await?;

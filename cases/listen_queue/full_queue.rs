@@ -29,7 +29,7 @@ async fn tried_again(scene: Scene, ip: Ip) -> Result {
     // A backlog of one has room for two.
     for _ in 0..2 {
         let early = client.connect(address).await?.local().ok().await?;
-        Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+        SocketView::new(server.host(), address, early).reaches(State::Established).await?;
     }
 
     let full = wire.mark().await?;
@@ -55,7 +55,7 @@ async fn gives_up(scene: Scene) -> Result {
     let _listener = server.listen_with_backlog(address, 1).await?;
     for _ in 0..2 {
         let early = client.connect(address).await?.local().ok().await?;
-        Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+        SocketView::new(server.host(), address, early).reaches(State::Established).await?;
     }
 
     let full = lab.wire().mark().await?;

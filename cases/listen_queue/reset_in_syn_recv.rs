@@ -25,7 +25,7 @@ async fn taken_away(scene: Scene, ip: Ip) -> Result {
 
     let socket = client.connect(address).await?;
     let client = End::new(socket.clone(), socket.local().ok().await?, address);
-    let request = Kernel::new(server.host(), address, client.local_address());
+    let request = SocketView::new(server.host(), address, client.local_address());
     request.is(State::SynRecv)?;
     let reset = lab.impersonate(&client)?.rst().seq(1).send().await?;
     request.is_gone().await?;

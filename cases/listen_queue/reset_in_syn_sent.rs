@@ -22,7 +22,7 @@ async fn only_that(scene: Scene, ip: Ip) -> Result {
     let socket = client.socket(address).ok().await?;
     let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
     let source = socket.local().ok().await?;
-    let kernel = Kernel::new(client.host(), source, address);
+    let kernel = SocketView::new(client.host(), source, address);
     wire.expect(syn().from("a")).await?;
 
     let impostor = lab.impersonate_towards(address, source)?;

@@ -30,17 +30,17 @@ async fn without_a_trace(scene: Scene, ip: Ip) -> Result {
     client.connect(address).await?;
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
-    let trace = Kernel::new(server.host(), address, source);
+    let trace = SocketView::new(server.host(), address, source);
     same("a trace of it", None, trace.now()?)?;
     let early = other.connect(address).await?.local().ok().await?;
-    Kernel::new(server.host(), address, early).reaches(State::Established).await?;
+    SocketView::new(server.host(), address, early).reaches(State::Established).await?;
     late.lift().await?;
 
     socket.write("is anybody there?").ok().await?;
     let first = wire.expect(data().from("a").arrived(true)).await?;
     server.host().counts("ListenOverflows", 1).await?;
     same("a trace of it", None, trace.now()?)?;
-    Kernel::new(client.host(), source, address).is(State::Established)?;
+    SocketView::new(client.host(), source, address).is(State::Established)?;
     wire.absent(Wire::start(), ending().of_connection_of(&first)).await?;
 
     // The cookie is good for a while: what the client sends again brings it back.

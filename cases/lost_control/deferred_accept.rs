@@ -27,7 +27,7 @@ pub fn cases(family: &mut Family) {
 }
 
 /// A client that is connected, as it believes, and a server that waits for its data.
-async fn deferred(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Lab, Socket, End, Kernel)> {
+async fn deferred(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Lab, Socket, End, SocketView)> {
     let lab = scene.lab().build().await?;
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = lab.host("b")?.address(ip, PORT);
@@ -37,7 +37,7 @@ async fn deferred(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Lab, Socket, E
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
     lab.wire().expect(pure_ack().from("a").ack(1).arrived(true)).await?;
-    let request = Kernel::new(server.host(), address, source);
+    let request = SocketView::new(server.host(), address, source);
     Ok((lab, listener, End::new(socket, source, address), request))
 }
 

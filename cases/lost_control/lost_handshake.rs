@@ -84,7 +84,7 @@ async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
     let socket = client.socket(address).ok().await?;
     let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
     let source = socket.local().ok().await?;
-    let request = Kernel::new(server.host(), address, source);
+    let request = SocketView::new(server.host(), address, source);
     request.reaches(State::SynRecv).await?;
 
     match again {
@@ -127,7 +127,7 @@ async fn third(scene: Scene, ip: Ip) -> Result {
     let source = socket.local().ok().await?;
     let wire = lab.wire();
     wire.expect(pure_ack().from("a").arrived(false)).await?;
-    Kernel::new(server.host(), address, source).is(State::SynRecv)?;
+    SocketView::new(server.host(), address, source).is(State::SynRecv)?;
     socket.write("hello").ok().await?;
 
     let accepted = accept.done().await?.ok()?;

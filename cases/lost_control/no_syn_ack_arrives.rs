@@ -72,7 +72,7 @@ async fn some_lost(scene: Scene) -> Result {
 struct Opening {
     connect: Pending<()>,
     accept: Pending<Socket>,
-    request: Kernel,
+    request: SocketView,
 }
 
 async fn attempt(lab: &Lab, ip: Ip) -> Result<Opening> {
@@ -82,7 +82,7 @@ async fn attempt(lab: &Lab, ip: Ip) -> Result<Opening> {
     let socket = client.socket(address).ok().await?;
     let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
     let source = socket.local().ok().await?;
-    let request = Kernel::new(server.host(), address, source);
+    let request = SocketView::new(server.host(), address, source);
     request.reaches(State::SynRecv).await?;
     Ok(Opening { connect, accept, request })
 }

@@ -24,7 +24,7 @@ async fn killed(scene: Scene, ip: Ip) -> Result {
     let server = host_b.process_named("server").await?;
     let (here, there) = (host_a.address(ip, 40_000), host_b.address(ip, PORT));
     server.listen(there).await?;
-    let (at_a, at_b) = (Kernel::new(host_a, here, there), Kernel::new(host_b, there, here));
+    let (at_a, at_b) = (SocketView::new(host_a, here, there), SocketView::new(host_b, there, here));
     let socket = client.socket(here).ok().await?;
     socket.bind(here).ok().await?;
 

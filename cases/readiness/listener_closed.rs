@@ -53,7 +53,7 @@ async fn closed(scene: Scene, (ip, stage): (Ip, Stage)) -> Result {
     socket.connect(address).errno(Errno::EINPROGRESS).await?;
     let end = End::new(socket.clone(), socket.local().ok().await?, address);
     let idle = socket.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
-    let there = Kernel::new(server.host(), address, end.local_address());
+    let there = SocketView::new(server.host(), address, end.local_address());
     let (here, at_server) = match stage {
         Stage::SynLost => (State::SynSent, None),
         Stage::SynAckLost => (State::SynSent, Some(State::SynRecv)),

@@ -50,11 +50,11 @@ async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let hole = lab.black_hole().from("a").only(Flags::ACK).open().await?;
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;
-    let request = Kernel::new(server.host(), address, source);
+    let request = SocketView::new(server.host(), address, source);
     is_forgotten(&lab, &request, retries).await?;
 
     hole.lift().await?;
-    Kernel::new(client.host(), source, address).is(State::Established)?;
+    SocketView::new(client.host(), source, address).is(State::Established)?;
     socket.write("hello?").ok().await?;
     socket.read(100).errno(Errno::ECONNRESET).await?;
     Ok(())
@@ -71,11 +71,11 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let _dead = kill(&lab, "a").now().await?;
     let source = lab.host("a")?.address(ip, 4000);
     lab.impersonate_towards(source, address)?.syn().send().await?;
-    is_forgotten(&lab, &Kernel::new(server.host(), address, source), 1).await
+    is_forgotten(&lab, &SocketView::new(server.host(), address, source), 1).await
 }
 
 /// So many SYN-ACKs, doubling, and the end of the request.
-async fn is_forgotten(lab: &Lab, request: &Kernel, retries: u32) -> Result {
+async fn is_forgotten(lab: &Lab, request: &SocketView, retries: u32) -> Result {
     request.is(State::SynRecv)?;
     let (expected, end) = timers::syn_ack(retries);
     let gone = request.runs_out_within(2 * end + Duration::from_secs(5)).await?;

@@ -83,7 +83,7 @@ struct Last {
     socket: Socket,
     accepted: Socket,
     listener: Socket,
-    kernel: Kernel,
+    kernel: SocketView,
     address: std::net::SocketAddr,
     local: std::net::SocketAddr,
 }
@@ -108,7 +108,7 @@ impl Last {
         let socket = client.connect(address).await?;
         let accepted = listener.accept().ok().await?;
         let local = socket.local().ok().await?;
-        let kernel = Kernel::new(client.host(), local, address);
+        let kernel = SocketView::new(client.host(), local, address);
         Ok(Self { lab, client, socket, accepted, listener, kernel, address, local })
     }
 

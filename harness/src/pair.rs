@@ -4,7 +4,7 @@ use std::{net::SocketAddr, ops::Deref, time::Duration};
 
 use crate::{
     error::Result,
-    lab::{Host, HostKind, Ip, Kernel, Lab, LabBuilder, Neighbours},
+    lab::{Host, HostKind, Ip, Lab, LabBuilder, Neighbours, SocketView},
     process::{
         Keepalive, Process, Socket,
         option::{self, OptionValue, SocketOption},
@@ -239,8 +239,8 @@ impl End {
 
     /// What its host's kernel says of it.
     #[must_use]
-    pub fn kernel(&self) -> Kernel {
-        Kernel::new(self.host(), self.local, self.remote)
+    pub fn kernel(&self) -> SocketView {
+        SocketView::new(self.host(), self.local, self.remote)
     }
 }
 

@@ -10,7 +10,7 @@ pub use crate::close_kind::CloseKind;
 pub use crate::error::{Context, Error, Result};
 pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, packets};
 pub use crate::in_vain::InVain;
-pub use crate::lab::{Host, HostKind, Ip, Kernel, Lab, Neighbours, Router};
+pub use crate::lab::{Host, HostKind, Ip, Lab, Neighbours, Router, SocketView};
 pub use crate::pair::{End, PORT, Pair};
 pub use crate::process::option::{self, Linger};
 pub use crate::process::{Ending, Events, Keepalive, Process, Socket};

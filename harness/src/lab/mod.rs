@@ -1,6 +1,6 @@
 //! The private network of one case: hosts, cables and the patch or the router between them.
 //!
-//! Start with [`Lab`] and its [`LabBuilder`]; a [`Host`] is where processes run; [`Kernel`] is what
+//! Start with [`Lab`] and its [`LabBuilder`]; a [`Host`] is where processes run; [`SocketView`] is what
 //! a host's kernel says of one connection.
 
 mod builder;
@@ -9,11 +9,11 @@ mod card;
 pub mod estate;
 mod host;
 mod ip;
-mod kernel;
 mod patch;
 mod ready;
 mod router;
 pub(crate) mod settings;
+mod socket_view;
 
 pub use builder::{HostKind, LabBuilder, Neighbours};
 pub use built::Lab;
@@ -21,8 +21,8 @@ pub(crate) use card::Card;
 pub(crate) use host::Life;
 pub use host::{Host, Running};
 pub use ip::Ip;
-pub use kernel::{Kernel, Sighting, snapshot};
 pub use patch::{Patch, Port};
 pub(crate) use ready::{answers_to, carries};
 pub use router::Router;
 pub(crate) use router::Tracks;
+pub use socket_view::{Sighting, SocketView, snapshot};

@@ -30,7 +30,7 @@ const SHARP_ENOUGH: Duration = Duration::from_millis(200);
 /// One end of one connection, as its host's kernel holds it, found by its two addresses even
 /// when no process has it any more.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct SocketView {
     host: Host,
     local: SocketAddr,
     remote: SocketAddr,
@@ -66,7 +66,7 @@ impl Sighting {
     }
 }
 
-impl Kernel {
+impl SocketView {
     /// The end on `host` of the connection between these addresses.
     #[must_use]
     pub fn new(host: &Host, local: SocketAddr, remote: SocketAddr) -> Self {
@@ -274,7 +274,7 @@ impl Kernel {
     }
 }
 
-impl std::fmt::Display for Kernel {
+impl std::fmt::Display for SocketView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: socket {} > {}", self.host.name(), self.local, self.remote)
     }
