@@ -93,15 +93,15 @@ impl Scene {
 
     /// Hands a host's namespace to the runner, who puts it to rest if this process dies before it
     /// can.
-    pub(crate) fn keep_estate(&self, host: &str, netns: &Netns) {
-        let estate = FromCase::Estate { host: host.to_owned() };
+    pub(crate) fn keep_namespace(&self, host: &str, netns: &Netns) {
+        let namespaces = FromCase::Namespace { host: host.to_owned() };
         // A runner that is gone has no use for it; its absence is noticed elsewhere.
-        let _ = self.0.control.send(&estate, &[netns.as_fd()]);
+        let _ = self.0.control.send(&namespaces, &[netns.as_fd()]);
     }
 
     /// Lets the runner forget a namespace that is empty and done with.
-    pub(crate) fn forget_estate(&self, host: &str) {
-        let _ = self.0.control.send(&FromCase::Buried { host: host.to_owned() }, &[]);
+    pub(crate) fn forget_namespace(&self, host: &str) {
+        let _ = self.0.control.send(&FromCase::NamespaceGone { host: host.to_owned() }, &[]);
     }
 
     pub(crate) fn keep_lab(&self, lab: &Lab) {
@@ -125,7 +125,7 @@ impl Scene {
         held(&self.0.labs).retain(|kept| !kept.is(lab));
         held(&self.0.hosts).retain(|kept| !lab.hosts().iter().any(|host| host.is(kept)));
         for host in lab.hosts() {
-            self.forget_estate(host.name());
+            self.forget_namespace(host.name());
         }
     }
 
@@ -144,7 +144,7 @@ impl Scene {
     }
 
     /// Ends the story: all that was on the wires by now is in it, and nothing that comes later,
-    /// such as the resets of the burial.
+    /// such as the resets of teardown.
     pub(crate) fn close_book(&self) {
         let labs = held(&self.0.labs).clone();
         for lab in labs {

@@ -11,7 +11,7 @@ use std::{os::fd::AsFd, sync::Arc, time::Duration};
 use super::hits::{Aim, Hits};
 use crate::{
     error::{Context, Result},
-    lab::{Host, Ip, Lab, Life, estate},
+    lab::{Host, Ip, Lab, Life, teardown},
     sys::netns::Netns,
     wire::Segment,
 };
@@ -131,7 +131,7 @@ impl Death {
         }
         hits.on();
         let life = host.die(fate.words())?;
-        estate::extinguish(&life)?;
+        teardown::extinguish(&life)?;
         let (shell, end) = match fate {
             Fate::Panicked => (Some(life), host.shell_interface()),
             Fate::PoweredOff => {
@@ -139,7 +139,7 @@ impl Death {
                 let end = lab.scene().next_port();
                 let shelf = format!("off{end}");
                 life.rtnl.move_link(host.shell_interface(), (&shelf, end), middle.as_fd()).await?;
-                lab.scene().forget_estate(host.name());
+                lab.scene().forget_namespace(host.name());
                 (None, end)
             }
         };
@@ -167,7 +167,7 @@ impl Outage {
         let booted = self.lab.revive(&self.host, holder.as_ref(), self.end).await;
         booted.context(context)?;
         if self.shell.take().is_some() {
-            self.lab.scene().forget_estate(self.host.name());
+            self.lab.scene().forget_namespace(self.host.name());
         }
         self.hits.off();
         Ok(())

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Context, Result},
     guest::Guest,
-    lab::{Host, Lab, Patch, estate},
+    lab::{Host, Lab, Patch, teardown},
     sys::{
         rtnl::Rtnl,
         tc::{Fate, Word},
@@ -75,7 +75,7 @@ impl Suspension {
         host.sleeps(true).context(context)?;
         asleep.sleepers = match host.guest()? {
             Some(guest) => Sleepers::Guest(guest),
-            None => Sleepers::Processes(estate::residents(&host.shell()?)),
+            None => Sleepers::Processes(teardown::residents(&host.shell()?)),
         };
         asleep.sleepers.sleep(true);
         sleep.hits.on();

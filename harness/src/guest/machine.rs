@@ -213,7 +213,7 @@ impl Guest {
 
     /// Takes its power away: SIGKILL, and its kernel is gone with all it held. What it has started
     /// to help it on this machine, and its processes' shells, end with the namespace they are in
-    /// (see [`crate::lab::estate`]).
+    /// (see [`crate::lab::teardown`]).
     ///
     /// Says how it ended, for who wonders.
     pub(crate) fn kill(&self) -> String {

@@ -50,7 +50,7 @@ impl Lab {
     /// the rest goes with the last handle to it.
     pub fn take_down(self) {
         for host in self.hosts() {
-            let _ = host.alive(super::estate::extinguish);
+            let _ = host.alive(super::teardown::extinguish);
         }
         self.0.scene.forget(&self);
     }

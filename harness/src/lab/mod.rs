@@ -6,7 +6,6 @@
 mod builder;
 mod built;
 mod card;
-pub mod estate;
 mod host;
 mod ip;
 mod patch;
@@ -14,6 +13,7 @@ mod ready;
 mod router;
 pub(crate) mod settings;
 mod socket_view;
+pub mod teardown;
 
 pub use builder::{HostKind, LabBuilder, Neighbours};
 pub use built::Lab;

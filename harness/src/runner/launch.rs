@@ -3,7 +3,7 @@
 //! The process is this program again, in fresh namespaces, as their pid 1: when it dies, the
 //! kernel takes everything it started along. What the kernel does not take at once is what
 //! sockets pin, so every host's namespace is also held here, and a case that did not bury its
-//! own is buried by the role `lastack:reap`.
+//! own is torn_down by the role `lastack:reap`.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,7 +28,7 @@ use crate::sys::spawn::{Owner, Spawn};
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// For burying its labs once a case has reported. It takes milliseconds.
-const BURIAL: Duration = Duration::from_secs(5);
+const TEARDOWN: Duration = Duration::from_secs(5);
 
 /// What a case may print or record before it is stopped (SIGXFSZ): both are held in memory.
 const FILE_LIMIT: u64 = 1 << 30;
@@ -96,14 +96,14 @@ impl Launcher {
         let limit = case.limit();
         let how = watch.until_end(began + limit, limit)?;
         let elapsed = began.elapsed();
-        let buried = match how {
+        let torn_down = match how {
             How::Ended(End::Exited(0)) if watch.report.is_some() => Ok(()),
-            _ => watch.bury(self.owner, &output),
+            _ => watch.tear_down(self.owner, &output),
         };
         watch.close_taps();
         let report = watch.report.take();
         let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref());
-        if let (Err(error), Outcome::Failed(message)) = (buried, &mut outcome) {
+        if let (Err(error), Outcome::Failed(message)) = (torn_down, &mut outcome) {
             message.push_str(&format!("\nits labs may outlive it: {error}"));
         }
         let mut finished = Finished {
@@ -147,7 +147,7 @@ struct Watch {
     deaf: bool,
     nonsense: Option<String>,
     /// The hosts it has made, by name, with their networks.
-    estate: Vec<(String, OwnedFd)>,
+    namespaces: Vec<(String, OwnedFd)>,
     /// Until it has built its first lab.
     passage: Option<Passage>,
     /// Its taps, which take long to close.
@@ -166,9 +166,9 @@ impl Watch {
                 Some(File::open(&path).context(|| format!("open {path}"))?)
             }
         };
-        let (estate, taps, report, nonsense) = (Vec::new(), Vec::new(), None, None);
+        let (namespaces, taps, report, nonsense) = (Vec::new(), Vec::new(), None, None);
         let passage = Some(passage);
-        Ok(Self { child, link, deaf: false, nonsense, estate, passage, taps, user, report })
+        Ok(Self { child, link, deaf: false, nonsense, namespaces, passage, taps, user, report })
     }
 
     fn until_end(&mut self, deadline: Instant, limit: Duration) -> Result<How> {
@@ -186,7 +186,7 @@ impl Watch {
                 return Ok(if late { How::OutOfTime(limit) } else { How::Ended(end) });
             }
             if self.report.is_some() && !had_reported {
-                deadline = Instant::now() + BURIAL;
+                deadline = Instant::now() + TEARDOWN;
             } else if Instant::now() >= deadline {
                 if self.report.is_none() && !late {
                     late = true;
@@ -207,16 +207,18 @@ impl Watch {
     fn listen(&mut self) {
         while !self.deaf {
             match self.link.receive(false) {
-                Ok(Received::Message(FromCase::Estate { host }, network)) => {
-                    self.estate.extend(network.into_iter().map(|network| (host.clone(), network)));
+                Ok(Received::Message(FromCase::Namespace { host }, network)) => {
+                    self.namespaces
+                        .extend(network.into_iter().map(|network| (host.clone(), network)));
                 }
                 Ok(Received::Message(FromCase::Taps, taps)) => {
                     self.passage = None;
                     self.taps.extend(taps);
                 }
-                Ok(Received::Message(FromCase::Buried { host }, _)) => {
-                    if let Some(first) = self.estate.iter().position(|(name, _)| *name == host) {
-                        self.estate.remove(first);
+                Ok(Received::Message(FromCase::NamespaceGone { host }, _)) => {
+                    if let Some(first) = self.namespaces.iter().position(|(name, _)| *name == host)
+                    {
+                        self.namespaces.remove(first);
                     }
                 }
                 // The first verdict counts: what comes after it is not the case's to say.
@@ -242,24 +244,26 @@ impl Watch {
     }
 
     /// Destroys what sockets still pin of a case that could not do it itself.
-    fn bury(&mut self, owner: Owner, output: &File) -> Result {
-        let estate = std::mem::take(&mut self.estate);
-        if estate.is_empty() {
+    fn tear_down(&mut self, owner: Owner, output: &File) -> Result {
+        let namespaces = std::mem::take(&mut self.namespaces);
+        if namespaces.is_empty() {
             return Ok(());
         }
         let null = File::open("/dev/null").context(|| "open /dev/null".to_owned())?;
         let user = self.user.as_ref().unwrap_or(&null);
         let descriptors = [null.as_fd(), output.as_fd(), output.as_fd(), user.as_fd()];
-        let count = estate.len().to_string();
+        let count = namespaces.len().to_string();
         let mut reaper = Spawn::again(["lastack:reap", &count, owner.word()])?
             .descriptors(
-                descriptors.into_iter().chain(estate.iter().map(|(_, network)| network.as_fd())),
+                descriptors
+                    .into_iter()
+                    .chain(namespaces.iter().map(|(_, network)| network.as_fd())),
             )
             .start()?;
-        match reaper.wait_within(BURIAL)? {
+        match reaper.wait_within(TEARDOWN)? {
             Some(End::Exited(0)) => Ok(()),
-            Some(end) => Err(Error::system("bury them", format!("the reaper {end}"))),
-            None => Err(Error::system("bury them", "the reaper did not end")),
+            Some(end) => Err(Error::system("tear them down", format!("the reaper {end}"))),
+            None => Err(Error::system("tear them down", "the reaper did not end")),
         }
     }
 }
@@ -292,7 +296,7 @@ fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> Outcome 
         How::OutOfTime(limit) => with(format!("hung: ran past its limit of {}", seconds(limit))),
         How::Lingered if report.verdict == Verdict::Passed => Outcome::Failed(format!(
             "passed, but its process did not end within {} of saying so, and was killed",
-            seconds(&BURIAL)
+            seconds(&TEARDOWN)
         )),
         How::Ended(end) if report.verdict == Verdict::Passed && *end != End::Exited(0) => {
             Outcome::Failed(

@@ -20,7 +20,7 @@ const TEXT_LIMIT: usize = 48 * 1024;
 pub enum FromCase {
     /// A host was made. The message carries one descriptor, its network namespace, so that the
     /// runner can destroy what sockets pin in it should the case die.
-    Estate {
+    Namespace {
         /// The host's name.
         host: String,
     },
@@ -29,7 +29,7 @@ pub enum FromCase {
     /// case would spend them on its way out.
     Taps,
     /// A host was put to rest before its case ended; nothing of it needs holding any more.
-    Buried {
+    NamespaceGone {
         /// The host's name.
         host: String,
     },
@@ -170,7 +170,7 @@ mod tests {
         let verdict =
             prop_oneof![Just(Verdict::Passed), Just(Verdict::Failed), Just(Verdict::TooSlow)];
         prop_oneof![
-            ".*".prop_map(|host| FromCase::Estate { host }),
+            ".*".prop_map(|host| FromCase::Namespace { host }),
             (verdict, ".*", ".*", any::<u64>()).prop_map(|(verdict, message, states, rss_kib)| {
                 let judged = Vec::new();
                 FromCase::Verdict(Report { verdict, message, states, rss_kib, judged })
@@ -219,7 +219,7 @@ mod tests {
     fn a_descriptor_travels_with_its_message() {
         let (case, runner) = Link::pair().unwrap();
         let (pipe, mut end) = std::io::pipe().unwrap();
-        let sent = FromCase::Estate { host: "a".into() };
+        let sent = FromCase::Namespace { host: "a".into() };
         case.send(&sent, &[pipe.as_fd()]).unwrap();
         drop(pipe);
         let Received::Message(got, mut descriptors) = runner.receive::<FromCase>(false).unwrap()

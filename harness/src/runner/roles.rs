@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::inside::inside;
 use super::registry::{Problems, Registry};
 use super::stage;
-use crate::{guest::init, lab::estate, process::agent, sys::probe, virt};
+use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
 
 /// Plays the role that the first argument names, if it names one, and gives its exit code. The
 /// cases are gathered only for the role that needs them.
@@ -28,7 +28,7 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
         },
         ("agent", _) => agent::agent_main(),
         ("guest", _) => init::guest_main(),
-        ("reap", rest) => estate::reap_main(rest),
+        ("reap", rest) => teardown::reap_main(rest),
         ("probe", [word]) => ExitCode::from(probe::probe_main(word)),
         (role, rest) => {
             eprintln!("lastack has no role {role} with {} arguments", rest.len());

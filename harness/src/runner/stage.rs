@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{self, Context, Error, Result},
-    lab::estate,
+    lab::teardown,
     scene::Scene,
     sys::{calls, inside, spawn},
     verdict::judged,
@@ -178,10 +178,10 @@ impl Curtain {
             rss_kib: peak_memory(),
             judged: judged::book(),
         };
-        // Reported first: whatever the burial meets, the verdict and its reasons are safe.
+        // Reported first: whatever teardown meets, the verdict and its reasons are safe.
         let _ = self.control.send(&FromCase::Verdict(report.cut()), &[]);
         self.scene.close_book();
-        estate::bury(&self.scene.hosts());
+        teardown::tear_down(&self.scene.hosts());
         inside::exit_now()
     }
 }

@@ -31,7 +31,7 @@ use crate::{
 
 /// Puts the hosts of a case to rest, and every process of its PID namespace with them. Only the
 /// case process, the first of that namespace, may call this.
-pub(crate) fn bury(hosts: &[Host]) {
+pub(crate) fn tear_down(hosts: &[Host]) {
     let each = |act: fn(&Life)| hosts.iter().for_each(|host| drop(host.alive(act)));
     each(|life| {
         destroy(&life.diag, |socket| socket.inode != 0);
