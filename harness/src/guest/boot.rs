@@ -33,7 +33,7 @@ use crate::{
     sys::{
         inside,
         netns::Netns,
-        nook::{self, NOOK},
+        private_tmpfs::{self, MOUNTPOINT},
         probe::{self, GUEST_KERNEL},
         spawn,
     },
@@ -92,7 +92,7 @@ pub(crate) fn boot(plan: &Plan<'_>) -> Result<Guest> {
 }
 
 fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> Result<i32> {
-    let program = furnish_nook()?;
+    let program = fill_private_tmpfs()?;
     // A kernel that lives in one address space with its processes wants to know that space.
     personality::set(personality::get().unwrap_or(Persona::empty()) | Persona::ADDR_NO_RANDOMIZE)
         .context(|| "switch address randomization off".to_owned())?;
@@ -106,11 +106,15 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
     command
         .args([MEMORY, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"])
         .args(["con=null", "con0=null,fd:1", "ssl=null", &format!("ssl0=fd:{}", spawn::CONTROL)])
-        .args([&format!("uml_dir={NOOK}/"), &card, "panic=0"])
+        .args([&format!("uml_dir={MOUNTPOINT}/"), &card, "panic=0"])
         .arg(format!("init={}", program.display()))
         .args(["--", init::ROLE])
         .env_clear()
-        .envs([("TMPDIR", NOOK), ("HOME", NOOK), ("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")])
+        .envs([
+            ("TMPDIR", MOUNTPOINT),
+            ("HOME", MOUNTPOINT),
+            ("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"),
+        ])
         .process_group(0)
         .stdin(std::process::Stdio::null())
         .stdout(console.try_clone().context(|| "share the console".to_owned())?)
@@ -120,11 +124,11 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
     Ok(i32::try_from(spawned.id()).expect("process ids fit an i32"))
 }
 
-/// Gives the calling thread a nook, for the guest's memory, and this program's own file there,
+/// Gives the calling thread a private_tmpfs, for the guest's memory, and this program's own file there,
 /// wherever that lies and even if a build has replaced it meanwhile.
-fn furnish_nook() -> Result<PathBuf> {
-    nook::make()?;
-    let program = Path::new(NOOK).join("lastack");
+fn fill_private_tmpfs() -> Result<PathBuf> {
+    private_tmpfs::make()?;
+    let program = Path::new(MOUNTPOINT).join("lastack");
     let context = || format!("show this program to a guest as {}", program.display());
     let own = "/proc/self/exe";
     File::create(&program).context(context)?;

@@ -20,8 +20,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    prod,
     protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
+    wakeup,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -42,7 +42,7 @@ pub(super) struct Line {
     host: String,
     stream: Arc<Mutex<UnixStream>>,
     /// Told of all that is sent.
-    prod: mpsc::Sender<()>,
+    wakeup: mpsc::Sender<()>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -67,8 +67,8 @@ impl Line {
         let listen = move || listen(ears, &sorted, rising);
         thread::Builder::new().name("guest".to_owned()).spawn(listen).context(context)?;
         let stream = Arc::new(Mutex::new(stream));
-        let prod = prod::watch(Arc::downgrade(&stream))?;
-        let line = Self { host: host.to_owned(), stream, prod, shared };
+        let wakeup = wakeup::watch(Arc::downgrade(&stream))?;
+        let line = Self { host: host.to_owned(), stream, wakeup, shared };
         Ok((Arc::new(line), up))
     }
 
@@ -176,7 +176,7 @@ impl Line {
     pub(super) fn write(&self, channel: u32, message: &[u8]) -> std::io::Result<()> {
         let mut stream = held(&self.stream);
         write_frame(&mut *stream, channel, message)?;
-        let _ = self.prod.send(());
+        let _ = self.wakeup.send(());
         Ok(())
     }
 

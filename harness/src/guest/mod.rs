@@ -11,9 +11,9 @@ mod furnish;
 pub mod init;
 pub(crate) mod line;
 pub(crate) mod machine;
-mod prod;
 pub mod protocol;
 mod relay;
+mod wakeup;
 
 pub(crate) use line::Ending;
 pub(crate) use machine::Guest;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Answer, program};
-use crate::sys::nook::{self, NOOK};
+use crate::sys::private_tmpfs::{self, MOUNTPOINT};
 
 /// Debian's name for user-mode Linux.
 pub const PROGRAM: &str = "linux.uml";
@@ -18,11 +18,11 @@ const LAST_CHECK: &str = "Checking PROT_EXEC mmap";
 /// Lets the kernel begin, and ends it when it has tried what it needs of the machine.
 pub(super) fn guest() -> Answer {
     let kernel = program(PROGRAM).ok_or_else(|| format!("there is no program {PROGRAM}"))?;
-    nook::make().map_err(|error| error.to_string())?;
+    private_tmpfs::make().map_err(|error| error.to_string())?;
     let mut child = Command::new(&kernel)
-        .args(["mem=64M", "con=null", "ssl=null", &format!("uml_dir={NOOK}/")])
+        .args(["mem=64M", "con=null", "ssl=null", &format!("uml_dir={MOUNTPOINT}/")])
         .env_clear()
-        .envs([("TMPDIR", NOOK), ("HOME", NOOK), ("PATH", "/usr/bin:/bin")])
+        .envs([("TMPDIR", MOUNTPOINT), ("HOME", MOUNTPOINT), ("PATH", "/usr/bin:/bin")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

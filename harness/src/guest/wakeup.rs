@@ -38,7 +38,7 @@ pub(super) fn watch(line: Weak<Mutex<UnixStream>>) -> Result<mpsc::Sender<()>> {
                 let Ok(mut line) = line.lock() else { return };
                 // What the guest has not read yet (`unix(7)`).
                 let unread = calls::ioctl_int(line.as_raw_fd(), libc::TIOCOUTQ);
-                if !unread.is_ok_and(|bytes| bytes > 0) || prod(&mut *line).is_err() {
+                if !unread.is_ok_and(|bytes| bytes > 0) || wake(&mut *line).is_err() {
                     break;
                 }
                 grace = (2 * grace).min(LONGEST);
@@ -46,11 +46,11 @@ pub(super) fn watch(line: Weak<Mutex<UnixStream>>) -> Result<mpsc::Sender<()>> {
             while sent.try_recv().is_ok() {}
         }
     };
-    let watching = thread::Builder::new().name("prod".to_owned()).spawn(watch);
+    let watching = thread::Builder::new().name("wakeup".to_owned()).spawn(watch);
     watching.context(|| "start the thread that wakes a guest".to_owned())?;
     Ok(sender)
 }
 
-fn prod(line: &mut impl Write) -> std::io::Result<()> {
+fn wake(line: &mut impl Write) -> std::io::Result<()> {
     write_frame(line, INIT, &[])
 }

@@ -9,7 +9,7 @@ use crate::error::{Context, Result};
 
 /// Where it is. Every system has this folder, and nothing of the system is in it (Filesystem
 /// Hierarchy Standard, 3.12).
-pub const NOOK: &str = "/mnt";
+pub const MOUNTPOINT: &str = "/mnt";
 
 /// Makes it. What the thread starts from now on lives in its mount namespace, and the folder with
 /// all it holds is gone with the last of them; so a thread that does this does nothing else.
@@ -21,6 +21,6 @@ pub fn make() -> Result {
     unshare(CloneFlags::CLONE_NEWNS).context(|| "make a mount namespace".to_owned())?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .context(|| "make its mounts private".to_owned())?;
-    mount(Some("tmpfs"), NOOK, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=0700"))
-        .context(|| format!("mount a tmpfs on {NOOK}"))
+    mount(Some("tmpfs"), MOUNTPOINT, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=0700"))
+        .context(|| format!("mount a tmpfs on {MOUNTPOINT}"))
 }
