@@ -18,7 +18,7 @@ impl Lab {
         let act =
             async move |card: Card| card.own().delete_address(index, address, ip.prefix()).await;
         let undo = async move |card: Card| {
-            card.refurnish(&lab).await?;
+            card.reconfigure(&lab).await?;
             card.is_back_if_plugged_in().await
         };
         Alteration::begin(self, &host, &format!("without address {address}"), act, undo).await

@@ -25,7 +25,7 @@ impl Lab {
             card.set_down().await
         };
         let undo = async move |card: Card| {
-            card.refurnish(&lab).await?;
+            card.reconfigure(&lab).await?;
             card.is_back().await
         };
         Alteration::begin(self, &host, "interface down", act, undo).await

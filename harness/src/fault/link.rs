@@ -151,7 +151,7 @@ async fn set_port_up(patch: &Rtnl, port: u32) -> Result {
 }
 
 async fn set_up(lab: &Lab, far: &Card) -> Result {
-    far.refurnish(lab).await?;
+    far.reconfigure(lab).await?;
     far.is_back().await
 }
 

@@ -29,7 +29,7 @@ impl Lab {
         let act = async move |card: Card| card.set_mtu(bytes).await;
         let undo = async move |card: Card| {
             card.set_mtu(whole).await?;
-            card.refurnish(&lab).await?;
+            card.reconfigure(&lab).await?;
             card.is_back_if_plugged_in().await
         };
         Alteration::begin(self, &host, &format!("MTU {bytes}"), act, undo).await

@@ -27,7 +27,7 @@ use nix::{
 };
 
 use super::{
-    furnish::furnish,
+    configure::configure,
     protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
 };
 use crate::{
@@ -79,7 +79,7 @@ impl Init {
         cfmakeraw(&mut settings);
         tcsetattr(&line, SetArg::TCSANOW, &settings)
             .context(|| "make the line carry bytes as they are".to_owned())?;
-        super::furnish::load_ipv6();
+        super::configure::load_ipv6();
         let (born, births) = mpsc::channel();
         let init = Self {
             line: Arc::new(Mutex::new(line)),
@@ -122,7 +122,9 @@ impl Init {
         match ask {
             Ask::Clock => Ok(Answer::Time(Stamp::now())),
             Ask::Shift(by) => shift(by).map(done),
-            Ask::Furnish(furniture) => furnish(furniture).map(|index| Answer::Number(index.into())),
+            Ask::Configure(configuration) => {
+                configure(configuration).map(|index| Answer::Number(index.into()))
+            }
             Ask::Routes { channel } => self.relay(channel).map(done),
             Ask::Start { channel, host, name } => self.start(channel, &host, &name),
             Ask::Signal { pid, signal } => Signal::try_from(signal)

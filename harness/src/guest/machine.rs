@@ -17,7 +17,7 @@ use nix::{
 
 use super::{
     line::{Ending, Line},
-    protocol::{Answer, Ask, Furniture},
+    protocol::{Answer, Ask, Configuration},
     relay,
 };
 use crate::{
@@ -97,8 +97,8 @@ impl Guest {
     }
 
     /// Makes it a host of its lab; the index of its network card.
-    pub(crate) fn furnish(&self, furniture: Furniture) -> Result<u32> {
-        let ask = Ask::Furnish(furniture);
+    pub(crate) fn configure(&self, configuration: Configuration) -> Result<u32> {
+        let ask = Ask::Configure(configuration);
         match self.ask(&ask)? {
             Answer::Number(index) => Ok(u32::try_from(index).expect("indexes fit a u32")),
             _ => self.nonsense(&ask),

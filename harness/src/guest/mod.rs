@@ -7,7 +7,7 @@
 //! (`relay`). `boot` is how it comes up, `machine` what a case can do with it.
 
 pub(crate) mod boot;
-mod furnish;
+mod configure;
 pub mod init;
 pub(crate) mod line;
 pub(crate) mod machine;

@@ -25,7 +25,7 @@ pub enum Ask {
     /// Set the clock forward by so many nanoseconds, or back.
     Shift(i64),
     /// Become a host of the lab. The answer is the index of its network card.
-    Furnish(Furniture),
+    Configure(Configuration),
     /// Start an agent whose control channel has this number.
     Start {
         /// Its channel.
@@ -89,7 +89,7 @@ pub enum Ask {
 
 /// What makes a guest a host of its lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Furniture {
+pub struct Configuration {
     /// Its addresses with their prefixes.
     pub addresses: Vec<(IpAddr, u8)>,
     /// Where the others are on the wire.

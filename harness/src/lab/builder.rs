@@ -13,7 +13,7 @@ use crate::{
 };
 
 mod cables;
-mod furnish;
+mod configure;
 mod hosts;
 
 use cables::gate;
@@ -154,7 +154,7 @@ impl LabBuilder {
         let switched = switched.transpose()?;
         let own = switched.as_ref().map(|(netns, _)| netns);
         let ports = self.run_cables(&middle, own, &hosts).await?;
-        let furnished = try_join_all(hosts.iter().map(|host| self.furnish(host, &hosts)));
+        let configured = try_join_all(hosts.iter().map(|host| self.configure(host, &hosts)));
         let (mut patch, mut router) = (None, None);
         match (switched, self.middle) {
             (Some((netns, rtnl)), _) => {
@@ -166,13 +166,13 @@ impl LabBuilder {
         }
         let wires = async {
             if let Some(router) = &router {
-                router.furnish(&hosts, self.neighbours == Neighbours::Permanent).await?;
+                router.configure(&hosts, self.neighbours == Neighbours::Permanent).await?;
             }
             let Some(patch) = &patch else { return Ok(()) };
             let ports = try_join_all(patch.ports().iter().map(|port| patch.wire(port)));
             try_join!(ports, middle.set_link(tc::LOOPBACK, true)).map(drop)
         };
-        try_join!(furnished, wires)?;
+        try_join!(configured, wires)?;
         let wire = self.observe(patch.as_ref(), router.as_ref(), &hosts)?;
         let scene = self.scene.clone();
         let inner = Inner { scene: scene.clone(), hosts, patch, router, wire, plan: self, middle };

@@ -143,8 +143,8 @@ impl Lab {
 
     /// Gives a living host again what it was built with, as far as it has lost it: its interface
     /// up, its addresses and neighbours. `rtnl` is a conversation with the host.
-    pub(crate) async fn refurnish(&self, rtnl: &Rtnl, host: &Host) -> Result {
-        self.0.plan.furnish_over(rtnl, host, self.hosts()).await
+    pub(crate) async fn reconfigure(&self, rtnl: &Rtnl, host: &Host) -> Result {
+        self.0.plan.configure_over(rtnl, host, self.hosts()).await
     }
 
     /// On a direct cable, waits until the others have noticed that `host` holds the link no more,

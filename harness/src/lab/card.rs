@@ -107,15 +107,15 @@ impl Card {
     }
 
     /// Gives the host again what it was built with, as far as it has lost it.
-    pub(crate) async fn refurnish(&self, lab: &Lab) -> Result {
+    pub(crate) async fn reconfigure(&self, lab: &Lab) -> Result {
         if self.is_a_guest_s() {
             // Before the card looks for it.
             self.shell.set_link(self.host.shell_interface(), true).await?;
         }
-        lab.refurnish(&self.own, &self.host).await
+        lab.reconfigure(&self.own, &self.host).await
     }
 
-    /// Waits until a host that has been refurnished has its carrier and takes its addresses for
+    /// Waits until a host that has been reconfigured has its carrier and takes its addresses for
     /// its own.
     pub(crate) async fn is_back(&self) -> Result {
         self.is_plugged_in_soon().await?;

@@ -204,7 +204,7 @@ impl Router {
 
     /// Brings its interfaces up and gives them addresses; `tell` says whether it knows its hosts
     /// on the wire for good.
-    pub(super) async fn furnish(&self, hosts: &[Host], tell: bool) -> Result {
+    pub(super) async fn configure(&self, hosts: &[Host], tell: bool) -> Result {
         let rtnl = self.rtnl();
         let ports = || self.0.ports.iter().zip(&self.0.gates).zip(hosts);
         let up = ports().map(|((port, _), _)| rtnl.set_link(port.index, true));

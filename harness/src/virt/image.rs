@@ -86,10 +86,10 @@ fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
     archive.device("/dev/console", 5, 1).context(context)?;
     // By number: "self" would be the loader, when it is asked.
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    program::furnish(&mut archive, init::PROGRAM, &own)?;
+    program::configure(&mut archive, init::PROGRAM, &own)?;
     for file in programs {
         if let Some(path) = file.to_str() {
-            program::furnish(&mut archive, path, file)?;
+            program::configure(&mut archive, path, file)?;
         }
     }
     for table in TABLES {

@@ -76,7 +76,7 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
 }
 
 fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
-    furnish()?;
+    configure()?;
     let context = || format!("open {PORT} in the guest");
     let port = Mutex::new(OpenOptions::new().write(true).open(PORT).context(context)?);
     let say = |word: Word<'_>| {
@@ -112,7 +112,7 @@ fn print_all() {
     let _ = tcdrain(std::io::stderr());
 }
 
-fn furnish() -> Result {
+fn configure() -> Result {
     for (kind, place, options) in [
         ("devtmpfs", "/dev", ""),
         ("proc", "/proc", ""),

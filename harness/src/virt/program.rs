@@ -23,7 +23,7 @@ const CACHE: &str = "/etc/ld.so.cache";
 ///
 /// # Errors
 /// It cannot be read, is no program, or a library of it is not there.
-pub(super) fn furnish(archive: &mut Archive, path: &str, file: &Path) -> Result {
+pub(super) fn configure(archive: &mut Archive, path: &str, file: &Path) -> Result {
     let context = || format!("put {} into a guest's image", file.display());
     let bytes = fs::read(file).context(context)?;
     let Some(loader) = loader(&bytes) else {

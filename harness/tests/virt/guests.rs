@@ -21,7 +21,7 @@ pub const TESTS: [Named; 10] = [
     ("an_idle_clock_jumps", jumps),
     ("the_same_guest_twice_takes_the_same_time", repeats),
     ("a_large_frame_arrives_whole", is_large),
-    ("a_guest_has_what_its_kernel_has", is_furnished),
+    ("a_guest_has_what_its_kernel_has", is_configured),
     ("a_kernel_that_panics_is_told_with_its_last_words", crashes),
     ("an_init_that_exits_is_a_panic", exits),
     ("an_init_that_panics_is_told_with_its_words", panics),
@@ -107,7 +107,7 @@ fn is_large() -> Checked {
     same(said.iter().map(String::len).collect(), vec![3_000_000, 1, 3])
 }
 
-fn is_furnished() -> Checked {
+fn is_configured() -> Checked {
     let kernel = Kernel::find(None).map_err(|lack| lack.to_string())?;
     let said = done("read /proc/sys/kernel/osrelease\nread /proc/modules\nread /proc/1/comm")?;
     let [release, modules, init] = &said[..] else { return Err(format!("{said:?}").into()) };

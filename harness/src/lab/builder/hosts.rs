@@ -30,7 +30,7 @@ impl LabBuilder {
         Ok(hosts.map(|((n, name), life)| self.host(n, name, life)).collect())
     }
 
-    /// Makes a namespace for each host, furnished from inside with what must come first.
+    /// Makes a namespace for each host, configured from inside with what must come first.
     fn begin_lives(&self, names: &[String]) -> Result<Vec<Life>> {
         let made = Netns::create_each(names, |name| {
             let own = self.sysctls.iter().filter(|(host, ..)| host == name);
@@ -109,6 +109,6 @@ impl LabBuilder {
         let own = (INTERFACE, host.shell_interface());
         holder.move_link(index, own, life.netns.as_fd()).await?;
         host.live(life);
-        self.furnish(host, all).await
+        self.configure(host, all).await
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::{Context, Error, Result},
     guest::{
         boot::{Plan, boot},
-        protocol::Furniture,
+        protocol::Configuration,
     },
     lab::{Host, HostKind, Ip},
     sys::{neighbours::Surety, rtnl::Rtnl},
@@ -17,15 +17,15 @@ use crate::{
 
 impl LabBuilder {
     /// Brings a host's interfaces up and gives it addresses and neighbours.
-    pub(super) async fn furnish(&self, host: &Host, all: &[Host]) -> Result {
+    pub(super) async fn configure(&self, host: &Host, all: &[Host]) -> Result {
         if host.kind() == HostKind::Guest {
             return self.boot(host, all).await;
         }
-        self.furnish_over(&host.rtnl()?, host, all).await
+        self.configure_over(&host.rtnl()?, host, all).await
     }
 
-    /// As [`Self::furnish`], in this conversation with the host; what it has already stays.
-    pub(in super::super) async fn furnish_over(
+    /// As [`Self::configure`], in this conversation with the host; what it has already stays.
+    pub(in super::super) async fn configure_over(
         &self,
         rtnl: &Rtnl,
         host: &Host,
@@ -79,7 +79,7 @@ impl LabBuilder {
     async fn boot(&self, host: &Host, all: &[Host]) -> Result {
         host.shell_rtnl()?.set_link(host.shell_interface(), true).await?;
         let own = self.sysctls.iter().filter(|(of, ..)| of == host.name());
-        let furniture = Furniture {
+        let configuration = Configuration {
             addresses: Ip::BOTH.map(|(_, ip)| (host.ip(ip), ip.prefix())).into(),
             neighbours: self.neighbours_of(host, all),
             gateways: self.gateways_of(host),
@@ -92,7 +92,7 @@ impl LabBuilder {
             let guest = boot(&Plan { host, netns: &netns, interface: INTERFACE, mac, mtu })?;
             // Known from here on, so that it ends with its host whatever comes.
             of.equip(guest.clone());
-            let card = guest.furnish(furniture)?;
+            let card = guest.configure(configuration)?;
             of.move_in(guest.routes()?, card);
             Ok(())
         });

@@ -4,7 +4,7 @@ use std::{fs::File, net::IpAddr};
 
 use nix::kmod::{ModuleInitFlags, finit_module};
 
-use super::protocol::Furniture;
+use super::protocol::Configuration;
 use crate::{
     error::{Context, Result},
     lab::{answers_to, settings},
@@ -34,8 +34,8 @@ pub(super) fn load_ipv6() {
 
 /// Pins the sysctls, brings the interfaces up and gives them addresses and neighbours.
 /// Says the index of the network card.
-pub(super) fn furnish(furniture: Furniture) -> Result<u32> {
-    let Furniture { addresses, neighbours, gateways, sysctls } = furniture;
+pub(super) fn configure(configuration: Configuration) -> Result<u32> {
+    let Configuration { addresses, neighbours, gateways, sysctls } = configuration;
     settings::pin(sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context(|| "start a runtime in the guest".to_owned())?;
