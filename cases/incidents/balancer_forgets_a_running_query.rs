@@ -37,19 +37,19 @@ async fn never_answered(scene: Scene, strangers: Strangers) -> Result {
     balancer.forgets_within(2 * FORGETS).await?;
     lab.wire().absent(running, any()).await?;
     let waiting = server.read(1).on("reader").start().await?.blocked().await?;
-    speaks_in_vain(&lab, &server, waiting, strangers).await?;
+    speaks_unanswered(&lab, &server, waiting, strangers).await?;
     let answer = answer.stays_blocked(timers::A_DAY).await?;
     lab.wire().absent(running, any().to("a").arrived(true)).await?;
     let entry = client.kernel().is(State::Established)?;
     same("timer of the client", None, entry.timer)?;
 
     let late = lab.wire().mark().await?;
-    speaks_in_vain(&lab, &client, answer, strangers).await?;
+    speaks_unanswered(&lab, &client, answer, strangers).await?;
     lab.wire().absent(late, any().to("b").arrived(true)).await
 }
 
 /// What becomes of an end that says something across the balancer and waits in a read.
-async fn speaks_in_vain(
+async fn speaks_unanswered(
     lab: &Lab,
     end: &End,
     reading: Pending<Vec<u8>>,

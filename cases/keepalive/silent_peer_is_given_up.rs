@@ -84,7 +84,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 
     let dead = kill(&lab, "b").now().await?;
     let probes = gives_up(wire, &a, start, Some(KEEPALIVE)).await?;
-    same("sent in vain", probes + 1, dead.sent_in_vain().await?.len())?;
+    same("sent in vain", probes + 1, dead.sent_unacknowledged().await?.len())?;
     wire.absent(start, any().from("b")).await
 }
 

@@ -63,7 +63,7 @@ async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno), retries
     let pair = pair.connect().await?;
     let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
-    let in_vain = pair.write_in_vain(errno).await?;
+    let unacknowledged = pair.write_unacknowledged(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    in_vain.judge(&timers::give_up(retries, in_vain.rto, timers::RTO_MAX))
+    unacknowledged.judge(&timers::give_up(retries, unacknowledged.rto, timers::RTO_MAX))
 }

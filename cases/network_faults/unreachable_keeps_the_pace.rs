@@ -55,7 +55,7 @@ async fn keeps_the_pace(
     pair.lab.router()?.set_sysctl("net.ipv4.icmp_ratelimit", &icmp_limit.to_string())?;
     let _router = pair.lab.router_answers(error).from("a").turn_on().await?;
 
-    let InVain { told, retries, rto } = pair.write_in_vain(errno).await?;
+    let Unacknowledged { told, retries, rto } = pair.write_unacknowledged(errno).await?;
     pair.b.kernel().is(State::Established)?;
     let limit = timers::give_up(retries2, rto, timers::RTO_MAX);
     let (backing_off, count) = (*limit.retransmissions.end() as usize, retries.timeouts.len());

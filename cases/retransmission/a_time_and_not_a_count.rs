@@ -85,7 +85,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 
 /// What comes of one small write that nobody acknowledges.
 async fn writes(pair: &Pair, end: &timers::GiveUp) -> Result {
-    pair.write_in_vain(Errno::ETIMEDOUT).await?.judge(end)?;
+    pair.write_unacknowledged(Errno::ETIMEDOUT).await?.judge(end)?;
     pair.a.read(100).eof().await?;
     pair.a.write("x").errno(Errno::EPIPE).await?;
     pair.wire().absent(Wire::start(), ending()).await

@@ -54,13 +54,13 @@ async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     let cap = Duration::from_millis(CAP_MS.into());
 
     let _silence = pair.lab.black_hole().open().await?;
-    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
-    let InVain { retries, rto, .. } = &in_vain;
+    let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
+    let Unacknowledged { retries, rto, .. } = &unacknowledged;
     for (n, two) in (1..).zip(retries.timeouts.windows(2)) {
         let due = Window::timer(timers::rto_gap(n, *rto, cap), "doubling up to the cap");
         due.judge(&format!("the wait after timeout {n}"), two[1].at().since(two[0].at()))?;
     }
-    in_vain.judge(&timers::give_up(RETRIES, *rto, cap))?;
+    unacknowledged.judge(&timers::give_up(RETRIES, *rto, cap))?;
     pair.wire().absent(Wire::start(), ending()).await
 }
 
@@ -87,8 +87,8 @@ async fn uncapped(scene: Scene, ip: Ip) -> Result {
     pair.a.get(option::RTO_MAX_MS).errno(Errno::ENOPROTOOPT).await?;
 
     let _silence = pair.lab.black_hole().open().await?;
-    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
-    in_vain.judge(&timers::give_up(RETRIES, in_vain.rto, timers::RTO_MAX))?;
+    let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
+    unacknowledged.judge(&timers::give_up(RETRIES, unacknowledged.rto, timers::RTO_MAX))?;
     pair.wire().absent(Wire::start(), ending()).await
 }
 

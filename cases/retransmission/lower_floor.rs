@@ -41,9 +41,9 @@ async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     }
 
     let _silence = pair.lab.black_hole().open().await?;
-    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
-    in_vain.judge(&end)?;
-    let more = in_vain.retries.timeouts.len() > *usual.retransmissions.end() as usize;
+    let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
+    unacknowledged.judge(&end)?;
+    let more = unacknowledged.retries.timeouts.len() > *usual.retransmissions.end() as usize;
     same("more retransmissions than usual", true, more)
 }
 
@@ -56,6 +56,6 @@ async fn unmoved(scene: Scene, ip: Ip) -> Result {
     same("the timeout is above the floor", true, rto >= timers::RTO_MIN)?;
 
     let _silence = pair.lab.black_hole().open().await?;
-    let in_vain = pair.write_in_vain(Errno::ETIMEDOUT).await?;
-    in_vain.judge(&timers::give_up(RETRIES, rto, timers::RTO_MAX))
+    let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
+    unacknowledged.judge(&timers::give_up(RETRIES, rto, timers::RTO_MAX))
 }

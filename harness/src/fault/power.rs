@@ -152,7 +152,7 @@ impl Outage {
     ///
     /// # Errors
     /// The taps have lost frames.
-    pub async fn sent_in_vain(&self) -> Result<Vec<Segment>> {
+    pub async fn sent_unacknowledged(&self) -> Result<Vec<Segment>> {
         self.hits.settled().await
     }
 

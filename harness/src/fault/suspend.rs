@@ -86,7 +86,7 @@ impl Suspension {
     ///
     /// # Errors
     /// The taps have lost frames.
-    pub async fn sent_in_vain(&self) -> Result<Vec<Segment>> {
+    pub async fn sent_unacknowledged(&self) -> Result<Vec<Segment>> {
         self.hits.settled().await
     }
 

@@ -95,7 +95,7 @@ async fn silent(lab: &Lab, a: &End, death: Death) -> Result<lastack::fault::Outa
     let again = data().from("a").retransmitted(true);
     lab.wire().in_order(before, [data().from("a"), again.clone(), again], 5 * SECOND).await?;
     lab.wire().absent(before, any().from("b")).await?;
-    holds("it counts", dead.sent_in_vain().await?.len() >= 3)?;
+    holds("it counts", dead.sent_unacknowledged().await?.len() >= 3)?;
     Ok(dead)
 }
 
@@ -108,7 +108,7 @@ async fn a_powered_off_machine_is_silent_and_so_is_its_link(
     let Pair { lab, a, .. } = scene.pair().kind("b", kind).connect().await?;
     let dead = silent(&lab, &a, lab.power_off("b")).await?;
     same("b's link", false, link_to_b(&lab).await?)?;
-    let lost = dead.sent_in_vain().await?;
+    let lost = dead.sent_unacknowledged().await?;
     holds("nothing arrived", lost.iter().all(|segment| segment.arrived.is_none()))
 }
 
@@ -116,7 +116,7 @@ async fn a_panicked_machine_is_silent_and_holds_its_link(scene: Scene, kind: Hos
     let Pair { lab, a, .. } = scene.pair().kind("b", kind).connect().await?;
     let dead = silent(&lab, &a, lab.panic("b")).await?;
     same("b's link", true, link_to_b(&lab).await?)?;
-    let lost = dead.sent_in_vain().await?;
+    let lost = dead.sent_unacknowledged().await?;
     holds("all got to its card", lost.iter().all(|segment| segment.arrived.is_some()))
 }
 
@@ -147,7 +147,7 @@ async fn a_sleeping_machine_is_silent_and_then_only_late(scene: Scene, kind: Hos
     lab.wire().in_order(before, lost, 5 * SECOND).await?;
     lab.wire().absent(before, any().from("b").arrived(true)).await?;
     same("b's link", true, link_to_b(&lab).await?)?;
-    holds("it counts", sleep.sent_in_vain().await?.len() >= 3)?;
+    holds("it counts", sleep.sent_unacknowledged().await?.len() >= 3)?;
     sleep.resume().await?;
     reading.done().await?.bytes(b"wake up")?;
     lab.wire().expect(again().arrived(true)).after(before).await?;

@@ -24,7 +24,7 @@ use crate::{
 
 /// What became of a lone write that nobody acknowledged.
 #[derive(Debug, Clone)]
-pub struct InVain {
+pub struct Unacknowledged {
     /// The read that heard of the end.
     pub told: Outcome<Vec<u8>>,
     /// What was sent again until then.
@@ -33,7 +33,7 @@ pub struct InVain {
     pub rto: Duration,
 }
 
-impl InVain {
+impl Unacknowledged {
     /// Says whether it was given up by this rule.
     ///
     /// # Errors
@@ -60,14 +60,14 @@ impl Pair {
     ///
     /// # Errors
     /// It ends otherwise, or without a retransmission timeout.
-    pub async fn write_in_vain(&self, errno: Errno) -> Result<InVain> {
+    pub async fn write_unacknowledged(&self, errno: Errno) -> Result<Unacknowledged> {
         let a = &self.a;
         let rto = a.info().ok().await?.rto();
         a.write("is anybody there?").ok().await?;
         let told = a.read(100).errno(errno).await?;
         a.kernel().is_gone().await?;
         let first = self.wire().expect(data().from("a")).await?;
-        Ok(InVain { told, retries: self.wire().retries_of(&first).await?, rto })
+        Ok(Unacknowledged { told, retries: self.wire().retries_of(&first).await?, rto })
     }
 
     /// Lets `a` write what its own host has no way to send. It waits under the persist timer, never
