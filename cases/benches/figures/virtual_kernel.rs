@@ -58,7 +58,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     figures.set("virtual_speedup", inside.as_secs_f64() / wall.as_secs_f64());
 
     let patient = catalogue.cases().iter().filter(|case| case.needs.contains(&Need::VirtualTime));
-    let patient: Vec<_> = patient.filter(|case| here.seat(case).is_ok()).collect();
+    let patient: Vec<_> = patient.filter(|case| here.target(case).is_ok()).collect();
     let (wall, inside) = timed(&here, &patient)?;
     figures.set("stock_timers", patient.len() as f64);
     figures.set("stock_timers_s", wall.as_secs_f64());

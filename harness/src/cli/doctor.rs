@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::runner::case::Case;
 use crate::runner::elsewhere;
 use crate::runner::guests::Guests;
-use crate::runner::kernels::{Allowed, Choice, Seat};
+use crate::runner::kernels::{Allowed, Choice, Target};
 use crate::runner::needs::{self, Need, Unmet};
 use crate::runner::places::Places;
 use crate::runner::registry::Registry;
@@ -152,9 +152,9 @@ fn examine(registry: &Registry, choice: &Choice, boots: &Boots) -> Examination {
         findings.push(Finding::new(need.to_string(), met(need, &kernels, boots), wanting));
     }
     // A case goes to the first kernel that might do, whether that boots or not.
-    let sits = |case: &&Case| match choice.seat(case) {
-        Ok(Seat::Host) => true,
-        Ok(Seat::Virtual(kernel)) => boots.came(&kernel).is_ok(),
+    let sits = |case: &&Case| match choice.target(case) {
+        Ok(Target::Host) => true,
+        Ok(Target::Virtual(kernel)) => boots.came(&kernel).is_ok(),
         Err(_) => false,
     };
     let runnable = cases.iter().filter(sits).count();

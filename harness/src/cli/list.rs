@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Exit, KernelArgument, json, print};
 use crate::error::Result;
 use crate::runner::case::Case;
-use crate::runner::kernels::{Choice, Seat};
+use crate::runner::kernels::{Choice, Target};
 use crate::runner::registry::Registry;
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct Listed<'c> {
 
 impl<'c> Listed<'c> {
     fn of(case: &'c Case, choice: &Choice) -> Self {
-        let seat = choice.seat(case);
+        let seat = choice.target(case);
         Self {
             id: &case.covers,
             name: &case.name,
@@ -36,8 +36,8 @@ impl<'c> Listed<'c> {
             claims: &case.claims,
             needs: case.needs.iter().map(ToString::to_string).collect(),
             kernel: match &seat {
-                Ok(Seat::Host) => "host".to_owned(),
-                Ok(Seat::Virtual(kernel)) => format!("virtual {}", kernel.release),
+                Ok(Target::Host) => "host".to_owned(),
+                Ok(Target::Virtual(kernel)) => format!("virtual {}", kernel.release),
                 Err(_) => "none".to_owned(),
             },
             ignored: seat.err().map(|unmet| unmet.to_string()),

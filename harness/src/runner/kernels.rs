@@ -58,7 +58,7 @@ impl Allowed {
 
 /// The kernel chosen for a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seat {
+pub enum Target {
     /// This machine's.
     Host,
     /// This virtual one.
@@ -92,12 +92,12 @@ impl Choice {
     ///
     /// # Errors
     /// None can: why, and what to do.
-    pub fn seat(&self, case: &Case) -> std::result::Result<Seat, Unmet> {
+    pub fn target(&self, case: &Case) -> std::result::Result<Target, Unmet> {
         match &self.allowed {
-            Allowed::Host => self.on_host(case).map(|()| Seat::Host),
+            Allowed::Host => self.on_host(case).map(|()| Target::Host),
             Allowed::Virtual(_) => self.on_virtual(case),
             Allowed::Any => match self.on_host(case) {
-                Ok(()) => Ok(Seat::Host),
+                Ok(()) => Ok(Target::Host),
                 // Some needs no virtual kernel meets: then there is only one thing to say.
                 Err(host) if case.obstacle_on(None).is_some() => Err(host),
                 Err(host) => self.on_virtual(case).map_err(|other| neither(host, other)),
@@ -148,12 +148,12 @@ impl Choice {
         case.obstacle().map_or(Ok(()), Err)
     }
 
-    fn on_virtual(&self, case: &Case) -> std::result::Result<Seat, Unmet> {
+    fn on_virtual(&self, case: &Case) -> std::result::Result<Target, Unmet> {
         let kernels = self.kernels().as_ref().map_err(Unmet::from)?;
         let mut obstacles = Vec::new();
         for kernel in kernels {
             match case.obstacle_on(Some(kernel)) {
-                None => return Ok(Seat::Virtual(kernel.clone())),
+                None => return Ok(Target::Virtual(kernel.clone())),
                 Some(obstacle) => obstacles.push(obstacle),
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::case::Case;
-use super::kernels::{Allowed, Choice, Seat};
+use super::kernels::{Allowed, Choice, Target};
 use super::needs::Unmet;
 use super::places::Places;
 use super::pool::Means;
@@ -87,7 +87,7 @@ fn chosen(arguments: &Arguments, case: &Case) -> bool {
 
 /// Denied skips run, to fail with their reason.
 fn ignored(choice: &Choice, case: &Case) -> bool {
-    choice.seat(case).is_err_and(|unmet| !jobs::skip_denied(&unmet))
+    choice.target(case).is_err_and(|unmet| !jobs::skip_denied(&unmet))
 }
 
 /// One trial a case. Those on virtual kernels come last: they wait for guests that run many at
@@ -101,9 +101,9 @@ fn trials(
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let (mut trials, mut last) = (Vec::new(), Vec::new());
     for case in pool::in_order(chosen) {
-        match means.seat(case) {
-            Ok(Seat::Host) => trials.push(runnable(case.clone(), means.clone())),
-            Ok(Seat::Virtual(kernel)) => {
+        match means.target(case) {
+            Ok(Target::Host) => trials.push(runnable(case.clone(), means.clone())),
+            Ok(Target::Virtual(kernel)) => {
                 let trial = waiting.trial(case);
                 // Only what is really run: a guest does not know that nobody will ask.
                 if !arguments.is_filtered_out(&trial) {

@@ -10,7 +10,7 @@ use super::case::Case;
 use super::events::{Event, Finished, Outcome, Place, Reporter};
 use super::guests::Guests;
 use super::jobs;
-use super::kernels::{Choice, Seat};
+use super::kernels::{Choice, Target};
 use super::launch::Launcher;
 use super::needs::Unmet;
 use super::places::Places;
@@ -75,8 +75,8 @@ impl Means {
     ///
     /// # Errors
     /// None can: why, and what to do.
-    pub fn seat(&self, case: &Case) -> Result<Seat, Unmet> {
-        self.choice.seat(case)
+    pub fn target(&self, case: &Case) -> Result<Target, Unmet> {
+        self.choice.target(case)
     }
 
     /// Runs one case on this machine's kernel, on the calling thread, and says when it begins.
@@ -115,10 +115,10 @@ pub fn run(
     telling.tell(&Event::RunStarted { cases: cases.len(), jobs });
     let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
     for case in in_order(cases) {
-        match means.seat(case) {
+        match means.target(case) {
             Err(unmet) => telling.obstacle(case, &unmet),
-            Ok(Seat::Host) => here.push(case),
-            Ok(Seat::Virtual(kernel)) => add(&mut elsewhere, kernel, case),
+            Ok(Target::Host) => here.push(case),
+            Ok(Target::Virtual(kernel)) => add(&mut elsewhere, kernel, case),
         }
     }
     jobs::make_room(jobs);

@@ -41,18 +41,18 @@ pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
         *moment.lock().expect("no holder of this lock panics") = states;
     });
     let fallen = Mutex::new(false);
-    let curtain = Arc::new(Curtain { scene: scene.clone(), control, seen, fallen });
-    let watch = curtain.clone();
+    let finish = Arc::new(Finish { scene: scene.clone(), control, seen, fallen });
+    let watch = finish.clone();
     let watcher = thread::Builder::new().name("control".to_owned()).spawn(move || watch.watch());
     if let Err(error) = watcher {
-        curtain.fall(&Err(Error::system("start the control thread", error)));
+        finish.fall(&Err(Error::system("start the control thread", error)));
     }
     // From here on the watcher notices the runner's end and puts everything to rest first; the
     // kernel must not be quicker.
     let _ = nix::sys::prctl::set_pdeathsig(None);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => curtain.fall(&Err(error)),
+        Err(error) => finish.fall(&Err(error)),
     };
     let result = match registry.find(name) {
         Some(case) => runtime.block_on(perform(case.body(), &scene)),
@@ -60,7 +60,7 @@ pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
     };
     // The runtime is not dropped before: with it would go the channels to the agents, who would
     // end and close their sockets, and nobody would see any more how the case left them.
-    curtain.fall(&result)
+    finish.fall(&result)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -134,7 +134,7 @@ fn stat(pid: i32) -> Option<(String, char, i32)> {
 
 /// The end of the case, which falls once: on the verdict, on the time limit, or on the death of
 /// the runner.
-struct Curtain {
+struct Finish {
     scene: Scene,
     control: Arc<Link>,
     /// The sockets as they were when the last expectation was found not met.
@@ -142,7 +142,7 @@ struct Curtain {
     fallen: Mutex<bool>,
 }
 
-impl Curtain {
+impl Finish {
     /// Waits for the runner to call time, or to be gone.
     fn watch(&self) {
         let late = match self.control.receive(true) {
@@ -160,7 +160,7 @@ impl Curtain {
     /// ever, which is not long.
     fn fall(&self, result: &Result) -> ! {
         let mut fallen = self.fallen.lock().expect("no holder of this lock panics");
-        assert!(!*fallen, "the curtain falls once");
+        assert!(!*fallen, "the finish falls once");
         *fallen = true;
         let report = Report {
             verdict: match result {
