@@ -48,7 +48,7 @@ enum Silence {
 
 /// What the survivor is left with.
 #[derive(Debug, PartialEq)]
-struct Fate {
+struct Sent {
     read: Option<Errno>,
     then: Vec<u8>,
     poll: Option<Events>,
@@ -57,8 +57,8 @@ struct Fate {
 }
 
 async fn times_out(scene: Scene, ip: Ip, retries: u32) -> Result {
-    let fate = meets(&scene, ip, Silence::BlackHole, retries).await?;
-    same("what the survivor is told", Some(Errno::ETIMEDOUT), fate.read)
+    let one = meets(&scene, ip, Silence::BlackHole, retries).await?;
+    same("what the survivor is told", Some(Errno::ETIMEDOUT), one.read)
 }
 
 async fn pulled(scene: Scene, ip: Ip) -> Result {
@@ -78,11 +78,11 @@ async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
     same("segments of one more than of the other", true, {
         one.sent.len().abs_diff(other.sent.len()) <= 1
     })?;
-    let cut = |fate: Fate| Fate { sent: fate.sent[..shared].to_vec(), ..fate };
+    let cut = |one: Sent| Sent { sent: one.sent[..shared].to_vec(), ..one };
     same("what the survivor sees", cut(one), cut(other))
 }
 
-async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Fate> {
+async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Sent> {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let give_up = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
@@ -103,7 +103,7 @@ async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<
     wire.absent(start, any().arrived(true)).await?;
     b.kernel().is(State::Established)?;
     let all = wire.segments().into_iter().filter(|it| it.from == "a" && it.swallowed());
-    Ok(Fate {
+    Ok(Sent {
         read: failed.answer().err(),
         then: a.read(1).ok().await?,
         poll: a.poll(Events::ALL, None).ok().await.ok(),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Context, Result},
     lab::Lab,
-    sys::tc::Word,
+    sys::tc::Key,
     wire::{Flags, Segment},
 };
 
@@ -57,7 +57,7 @@ impl BlackHoleBuilder {
         }
         let ports = patch.ports_from(self.aim.from.as_deref())?;
         let matches = match self.aim.only {
-            None => vec![vec![Word::ANY]],
+            None => vec![vec![Key::ANY]],
             Some(flags) => flag_words(flags).to_vec(),
         };
         let hits = Hits::of(&self.lab, &text, self.aim);
@@ -105,8 +105,8 @@ impl BlackHole {
 
 /// TCP segments with all of `flags`, over IPv4 without options and over IPv6 without extension
 /// headers, which is all that TCP sends here.
-fn flag_words(flags: Flags) -> [Vec<Word>; 2] {
-    let word = |offset, mask, value| Word { offset, mask, value };
+fn flag_words(flags: Flags) -> [Vec<Key>; 2] {
+    let word = |offset, mask, value| Key { offset, mask, value };
     let flags = u32::from(flags.0) << 16;
     [
         vec![

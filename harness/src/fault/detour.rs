@@ -13,7 +13,7 @@ use crate::{
     sys::{
         rtnl::{LinkEnd, Rtnl},
         tbf,
-        tc::{Fate, Word},
+        tc::{Action, Key},
     },
 };
 
@@ -51,8 +51,8 @@ impl Detour {
         rtnl.put_gate(near).await?;
         rtnl.add_clsact(far).await?;
         for (n, port) in (1..).zip(patch.ports()) {
-            let on = Fate::Forward(vec![port.index]);
-            rtnl.add_filter(far, n, &Word::destination(port.mac), &on).await?;
+            let on = Action::Forward(vec![port.index]);
+            rtnl.add_filter(far, n, &Key::destination(port.mac), &on).await?;
         }
         rtnl.set_link(far, true).await?;
         carries(rtnl.clone(), near).await?;

@@ -46,7 +46,7 @@ enum Which {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Effect {
     Dropped,
     Reset,
     Refused(IcmpError),
@@ -58,7 +58,7 @@ enum Fate {
 #[must_use = "a rule acts once it is turned on"]
 pub struct Rule {
     what: Packets,
-    fate: Fate,
+    fate: Effect,
 }
 
 impl Packets {
@@ -141,25 +141,25 @@ impl Packets {
 
     /// They never arrive, and nobody is told.
     pub fn are_dropped(self) -> Rule {
-        Rule { what: self, fate: Fate::Dropped }
+        Rule { what: self, fate: Effect::Dropped }
     }
 
     /// They never arrive, and their sender gets a TCP reset in the receiver's name.
     pub fn are_reset(self) -> Rule {
-        Rule { what: self, fate: Fate::Reset }
+        Rule { what: self, fate: Effect::Reset }
     }
 
     /// They never arrive, and their sender gets an ICMP error, which also comes in the receiver's
     /// name: the patch has no address.
     pub fn are_refused(self, error: IcmpError) -> Rule {
-        Rule { what: self, fate: Fate::Refused(error) }
+        Rule { what: self, fate: Effect::Refused(error) }
     }
 
     /// They wait in the patch, in the order of their coming, until they are let go
     /// ([`Rules::release`](super::Rules::release)); nobody is told. A case that says so needs
     /// [`Need::Hold`](crate::runner::needs::Need::Hold).
     pub fn are_held(self) -> Rule {
-        Rule { what: self, fate: Fate::Held }
+        Rule { what: self, fate: Effect::Held }
     }
 }
 
@@ -191,7 +191,7 @@ impl Rule {
 
     /// Whether it keeps what it hits, and may let it go.
     pub(super) fn holds(&self) -> bool {
-        self.fate == Fate::Held
+        self.fate == Effect::Held
     }
 
     /// The connection whose numbers it needs to know.
@@ -219,9 +219,9 @@ impl Rule {
             "that many are never counted"
         } else if self.what.seq.is_some() && self.what.ends.is_none() {
             "whose sequence numbers is not said: use sent_by"
-        } else if matches!(self.fate, Fate::Refused(error) if error.codes() == (None, None)) {
+        } else if matches!(self.fate, Effect::Refused(error) if error.codes() == (None, None)) {
             "only a router lets the time of a packet run out"
-        } else if matches!(self.fate, Fate::Refused(error) if !error.exists()) {
+        } else if matches!(self.fate, Effect::Refused(error) if !error.exists()) {
             "there is no such ICMP error"
         } else {
             return Ok(());
@@ -235,10 +235,10 @@ impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Packets { from, to, ends, with, without, payload, seq, chance, which } = &self.what;
         match self.fate {
-            Fate::Dropped => write!(f, "drop ")?,
-            Fate::Reset => write!(f, "reset ")?,
-            Fate::Held => write!(f, "hold ")?,
-            Fate::Refused(error) => write!(f, "refuse ({error}) ")?,
+            Effect::Dropped => write!(f, "drop ")?,
+            Effect::Reset => write!(f, "reset ")?,
+            Effect::Held => write!(f, "hold ")?,
+            Effect::Refused(error) => write!(f, "refuse ({error}) ")?,
         }
         match (*with == Flags::NONE, payload) {
             (false, _) => write!(f, "{with}")?,

@@ -21,12 +21,12 @@ pub type Kill = fn(&Lab, &str) -> Death;
 
 /// How a host died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Kind {
     PoweredOff,
     Panicked,
 }
 
-impl Fate {
+impl Kind {
     fn words(self) -> &'static str {
         match self {
             Self::PoweredOff => "is powered off",
@@ -53,7 +53,7 @@ pub struct Outage {
 pub struct Death {
     lab: Lab,
     host: String,
-    fate: Fate,
+    fate: Kind,
     aim: Aim,
 }
 
@@ -68,14 +68,14 @@ impl Death {
         [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
 
     pub(crate) fn power_off(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Fate::PoweredOff)
+        Self::of(lab, host, Kind::PoweredOff)
     }
 
     pub(crate) fn panic(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Fate::Panicked)
+        Self::of(lab, host, Kind::Panicked)
     }
 
-    fn of(lab: &Lab, host: &str, fate: Fate) -> Self {
+    fn of(lab: &Lab, host: &str, fate: Kind) -> Self {
         let aim = Aim { to: Some(host.to_owned()), any_fate: true, ..Aim::default() };
         Self { lab: lab.clone(), host: host.to_owned(), fate, aim }
     }
@@ -95,7 +95,7 @@ impl Death {
     pub async fn now(self) -> Result<Outage> {
         let Self { lab, host, fate, aim } = self;
         let host = lab.host(&host)?.clone();
-        let verb = if fate == Fate::PoweredOff { "power off" } else { "panic" };
+        let verb = if fate == Kind::PoweredOff { "power off" } else { "panic" };
         let text = format!("{} {}", host.name(), fate.words());
         let context = || format!("{verb} host {}", host.name());
         let rtnl = host.shell_rtnl().context(context)?;
@@ -106,19 +106,19 @@ impl Death {
         if let Some(guest) = &guest {
             // Nothing to be careful about: it takes its sockets with it, in whatever state.
             match fate {
-                Fate::PoweredOff => drop(guest.kill()),
-                Fate::Panicked => guest.panic()?,
+                Kind::PoweredOff => drop(guest.kill()),
+                Kind::Panicked => guest.panic()?,
             }
         }
         match fate {
-            Fate::PoweredOff => {
+            Kind::PoweredOff => {
                 rtnl.set_link(host.shell_interface(), false).await.context(context)?;
                 lab.carrier_is_lost_by_others(&host).await?;
             }
             // A panicked machine's card keeps the link, so the interface stays up; without an
             // address the stack behind it neither sends nor answers.
-            Fate::Panicked if guest.is_some() => {}
-            Fate::Panicked => {
+            Kind::Panicked if guest.is_some() => {}
+            Kind::Panicked => {
                 for ip in [Ip::V4, Ip::V6] {
                     // Some other fault may have taken it.
                     if rtnl.is_local(host.ip(ip)).await.unwrap_or(false) {
@@ -133,8 +133,8 @@ impl Death {
         let life = host.die(fate.words())?;
         teardown::extinguish(&life)?;
         let (shell, end) = match fate {
-            Fate::Panicked => (Some(life), host.shell_interface()),
-            Fate::PoweredOff => {
+            Kind::Panicked => (Some(life), host.shell_interface()),
+            Kind::PoweredOff => {
                 let middle = Netns::current()?;
                 let end = lab.scene().next_port();
                 let shelf = format!("off{end}");

@@ -21,7 +21,7 @@ use crate::{
     lab::{Host, Lab, Patch, teardown},
     sys::{
         rtnl::Rtnl,
-        tc::{Fate, Word},
+        tc::{Action, Key},
     },
     wire::Segment,
 };
@@ -63,12 +63,12 @@ impl Suspension {
         let asleep = sleep.asleep.insert(asleep);
         for port in patch.ports() {
             let words = if port.host == host.name() {
-                vec![Word::ANY]
+                vec![Key::ANY]
             } else {
-                Word::destination(host.mac()).to_vec()
+                Key::destination(host.mac()).to_vec()
             };
             let priority = patch.priority();
-            let added = patch.rtnl().add_filter(port.index, priority, &words, &Fate::Swallow);
+            let added = patch.rtnl().add_filter(port.index, priority, &words, &Action::Swallow);
             added.await.context(context)?;
             asleep.filters.push((port.index, priority));
         }

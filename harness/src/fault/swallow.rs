@@ -8,7 +8,7 @@ use crate::{
     lab::Patch,
     sys::{
         rtnl::Rtnl,
-        tc::{Fate, Word},
+        tc::{Action, Key},
     },
 };
 
@@ -20,7 +20,7 @@ use crate::{
 pub(super) async fn swallow(
     patch: &Patch,
     hits: Arc<Hits>,
-    what: impl IntoIterator<Item = (u32, Vec<Word>)>,
+    what: impl IntoIterator<Item = (u32, Vec<Key>)>,
 ) -> Result<Guard> {
     let filters = Arc::new(Mutex::new(Vec::new()));
     let added = filters.clone();
@@ -35,7 +35,7 @@ pub(super) async fn swallow(
     let mut guard = Guard::in_middle(rtnl, hits, take_away);
     for (port, words) in what {
         let priority = patch.priority();
-        rtnl.add_filter(port, priority, &words, &Fate::Swallow).await?;
+        rtnl.add_filter(port, priority, &words, &Action::Swallow).await?;
         held(&filters).push((port, priority));
     }
     guard.on();

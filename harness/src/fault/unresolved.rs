@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Context, Result},
     lab::Lab,
-    sys::tc::Word,
+    sys::tc::Key,
 };
 
 /// A patch that keeps hosts from finding each other. Lift it, or drop it.
@@ -58,8 +58,8 @@ impl Unresolved {
 }
 
 /// ARP by its ethertype; ICMPv6 of types 135 and 136, which differ in the last bits.
-fn questions() -> [Vec<Word>; 3] {
-    let word = |offset, mask, value| Word { offset, mask, value };
+fn questions() -> [Vec<Key>; 3] {
+    let word = |offset, mask, value| Key { offset, mask, value };
     // The last two bytes of the Ethernet header lie just before the network header.
     let ethertype = |value| word(-4, 0xffff, value);
     let icmpv6 = word(4, 0x0000_ff00, 0x0000_3a00);

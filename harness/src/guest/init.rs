@@ -28,7 +28,7 @@ use nix::{
 
 use super::{
     configure::configure,
-    protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
+    protocol::{Answer, Ask, FromGuest, INIT, read_frame, write_frame},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -94,7 +94,7 @@ impl Init {
 
     fn serve(self) -> Result {
         let mut line = held(&self.line).try_clone().context(|| "share the line".to_owned())?;
-        self.say(&Word::Up);
+        self.say(&FromGuest::Up);
         loop {
             let (channel, message) =
                 read_frame(&mut line).context(|| "hear from the case".to_owned())?;
@@ -113,7 +113,7 @@ impl Init {
                 Error::System { context, answer, .. } => Answer::Failed { context, answer },
                 other => Answer::Misused(other.to_string()),
             });
-            self.say(&Word::Answer(id, answer));
+            self.say(&FromGuest::Answer(id, answer));
         }
     }
 
@@ -204,7 +204,7 @@ impl Init {
                         Signaled(pid, signal, _) => (pid, signal as i32),
                         _ => continue,
                     };
-                    self.say(&Word::Ended { pid: pid.as_raw(), status });
+                    self.say(&FromGuest::Ended { pid: pid.as_raw(), status });
                 }
                 // Nobody to wait for, until somebody is born.
                 Err(_) => {
@@ -216,7 +216,7 @@ impl Init {
         }
     }
 
-    fn say(&self, word: &Word) {
+    fn say(&self, word: &FromGuest) {
         if let Ok(bytes) = postcard::to_stdvec(word) {
             self.write(INIT, &bytes);
         }

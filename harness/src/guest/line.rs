@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    protocol::{Answer, Ask, INIT, Word, read_frame, write_frame},
+    protocol::{Answer, Ask, FromGuest, INIT, read_frame, write_frame},
     wakeup,
 };
 use crate::{
@@ -201,12 +201,12 @@ fn listen(mut ears: UnixStream, shared: &Mutex<Shared>, rising: mpsc::Sender<()>
             continue;
         }
         match decode(&message) {
-            Ok(Word::Up) => drop(rising.take().map(|rising| rising.send(()))),
-            Ok(Word::Answer(id, answer)) => {
+            Ok(FromGuest::Up) => drop(rising.take().map(|rising| rising.send(()))),
+            Ok(FromGuest::Answer(id, answer)) => {
                 let asker = held(shared).asked.remove(&id);
                 let _ = asker.map(|asker| asker.send(answer));
             }
-            Ok(Word::Ended { pid, status }) => {
+            Ok(FromGuest::Ended { pid, status }) => {
                 let mut shared = held(shared);
                 let ending = shared.endings.entry(pid).or_insert_with(|| watch::Sender::new(None));
                 ending.send_replace(Some(status));

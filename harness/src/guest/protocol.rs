@@ -128,7 +128,7 @@ pub enum Answer {
 
 /// What init says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Word {
+pub enum FromGuest {
     /// The guest is up.
     Up,
     /// The answer to one question.

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     sys::{
         rtnl::Rtnl,
-        tc::{Fate, Word},
+        tc::{Action, Key},
     },
 };
 
@@ -171,16 +171,16 @@ impl Patch {
     pub(crate) async fn connect(&self, port: &Port) -> Result {
         let others: Vec<&Port> = self.ports.iter().filter(|p| p.index != port.index).collect();
         if let [only] = others[..] {
-            let fate = Fate::Forward(vec![only.index]);
-            return self.rtnl.add_filter(port.index, WIRING, &[Word::ANY], &fate).await;
+            let fate = Action::Forward(vec![only.index]);
+            return self.rtnl.add_filter(port.index, WIRING, &[Key::ANY], &fate).await;
         }
         for (n, other) in (1..).zip(&others) {
-            let fate = Fate::Forward(vec![other.index]);
-            let words = Word::destination(other.mac);
+            let fate = Action::Forward(vec![other.index]);
+            let words = Key::destination(other.mac);
             self.rtnl.add_filter(port.index, WIRING + n, &words, &fate).await?;
         }
-        let all = Fate::Forward(others.iter().map(|other| other.index).collect());
-        self.rtnl.add_filter(port.index, WIRING, &[Word::GROUP], &all).await
+        let all = Action::Forward(others.iter().map(|other| other.index).collect());
+        self.rtnl.add_filter(port.index, WIRING, &[Key::GROUP], &all).await
     }
 
     /// A table for packet rules. Tried in the order they are made.

@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 
 use super::{
     perform::perform,
-    protocol::{Op, Order, Received, Value, Word, receive, send},
+    protocol::{FromAgent, Op, Order, Received, Value, receive, send},
 };
 use crate::{
     stamp::Stamp,
@@ -55,7 +55,7 @@ pub fn agent_main() -> ExitCode {
 fn serve(channel: Arc<OwnedFd>) {
     let mut threads: HashMap<String, mpsc::Sender<(u64, Op)>> = HashMap::new();
     let mut buffer = Vec::new();
-    say(&channel, &Word::Ready);
+    say(&channel, &FromAgent::Ready);
     while let Ok(Received::Message(order, carried)) = receive(channel.as_fd(), &mut buffer, true) {
         let Order { id, thread, op } = order;
         match op {
@@ -115,14 +115,14 @@ fn report(channel: &OwnedFd, id: u64, call: impl FnOnce() -> Result<Value, i32>)
     let took_ns = clock.elapsed().as_nanos() as u64;
     let ended = Stamp::now();
     let signals = signals::noted() - signals;
-    say(channel, &Word::Ended { id, began, ended, took_ns, signals, answer });
+    say(channel, &FromAgent::Ended { id, began, ended, took_ns, signals, answer });
 }
 
 fn began(channel: &OwnedFd, id: u64) {
-    say(channel, &Word::Began { id, thread: calls::thread_id(), at: Stamp::now() });
+    say(channel, &FromAgent::Began { id, thread: calls::thread_id(), at: Stamp::now() });
 }
 
-fn say(channel: &OwnedFd, word: &Word) {
+fn say(channel: &OwnedFd, word: &FromAgent) {
     if send(channel.as_fd(), word, None).is_err() {
         // The case is gone and with it everybody who could care.
         std::process::exit(0);
@@ -145,7 +145,7 @@ fn fork(channel: &OwnedFd, id: u64, container: bool) -> bool {
     if !child {
         let ended = Stamp::now();
         let took_ns = ended.since(began).as_nanos() as u64;
-        say(channel, &Word::Ended { id, began, ended, took_ns, signals: 0, answer });
+        say(channel, &FromAgent::Ended { id, began, ended, took_ns, signals: 0, answer });
     }
     child
 }

@@ -130,7 +130,7 @@ pub struct Order {
 
 /// What an agent says of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Word {
+pub enum FromAgent {
     /// The agent is up.
     Ready,
     /// The thread is about to enter the kernel for it.
@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn noise_is_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode::<Order>(&bytes);
-            let _ = decode::<Word>(&bytes);
+            let _ = decode::<FromAgent>(&bytes);
         }
     }
 
@@ -339,13 +339,16 @@ mod tests {
     fn a_descriptor_rides_along_and_the_end_is_told() {
         let (near, far) = seqpacket::pair().unwrap();
         let (kept, passed) = seqpacket::pair().unwrap();
-        send(near.as_fd(), &Word::Ready, Some(passed.as_fd())).unwrap();
+        send(near.as_fd(), &FromAgent::Ready, Some(passed.as_fd())).unwrap();
         drop(passed);
         let mut buffer = Vec::new();
-        let mut hear = |from: &OwnedFd| receive::<Word>(from.as_fd(), &mut buffer, false).unwrap();
-        let Received::Message(Word::Ready, Some(carried)) = hear(&far) else { panic!("no word") };
-        send(carried.as_fd(), &Word::Ready, None).unwrap();
-        assert!(matches!(hear(&kept), Received::Message(Word::Ready, None)));
+        let mut hear =
+            |from: &OwnedFd| receive::<FromAgent>(from.as_fd(), &mut buffer, false).unwrap();
+        let Received::Message(FromAgent::Ready, Some(carried)) = hear(&far) else {
+            panic!("no word")
+        };
+        send(carried.as_fd(), &FromAgent::Ready, None).unwrap();
+        assert!(matches!(hear(&kept), Received::Message(FromAgent::Ready, None)));
         assert!(matches!(hear(&kept), Received::Nothing));
         drop(near);
         assert!(matches!(hear(&far), Received::Closed));

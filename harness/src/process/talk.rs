@@ -16,7 +16,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::protocol::{Op, Order, Received, Value, Word, receive, send};
+use super::protocol::{FromAgent, Op, Order, Received, Value, receive, send};
 use crate::{
     error::{Context, Error, Result},
     stamp::Stamp,
@@ -159,7 +159,7 @@ impl Talk {
             loop {
                 let channel = self.0.channel.get_ref().as_fd();
                 match receive(channel, &mut buffer, false) {
-                    Ok(Received::Message(Word::Ready, _)) => {
+                    Ok(Received::Message(FromAgent::Ready, _)) => {
                         ready.take().map(|ready| ready.send(()));
                     }
                     Ok(Received::Message(word, _)) => self.heard(word),
@@ -176,10 +176,10 @@ impl Talk {
         waiting.calls.clear();
     }
 
-    fn heard(&self, word: Word) {
+    fn heard(&self, word: FromAgent) {
         match word {
-            Word::Ready => {}
-            Word::Began { id, thread, at } => {
+            FromAgent::Ready => {}
+            FromAgent::Began { id, thread, at } => {
                 let mut waiting = self.waiting();
                 let Some(waiter) = waiting.calls.get_mut(&id) else { return };
                 let Inner { host, process, journal, .. } = &*self.0;
@@ -195,7 +195,7 @@ impl Talk {
                     let _ = began.send((thread, at));
                 }
             }
-            Word::Ended { id, began, ended, took_ns, signals, answer } => {
+            FromAgent::Ended { id, began, ended, took_ns, signals, answer } => {
                 let Some(waiter) = self.waiting().calls.remove(&id) else { return };
                 let result = show(&answer, signals);
                 self.0.journal.write(&Record::Return { id: waiter.call, ended, result });

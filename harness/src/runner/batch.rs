@@ -12,7 +12,7 @@ use super::events::{Evidence, Finished, Outcome, Place};
 use super::evidence;
 use super::needs::Unmet;
 use super::places::Places;
-use super::words::{Manifest, Word};
+use super::words::{FromVirtual, Manifest};
 use crate::error::{Context, Error, Result};
 use crate::virt::{Ending, Told};
 
@@ -124,14 +124,18 @@ impl Batch<'_> {
                 Told::Frame(bytes) => bytes,
                 Told::Ended(ending) => return Ok(death(ending)),
             };
-            let word = match Word::decode(&bytes) {
+            let word = match FromVirtual::decode(&bytes) {
                 Ok(word) => word,
                 Err(error) => return Ok(Death { lived: true, ..Death::early(error) }),
             };
             let (index, step) = match &word {
-                Word::Useless(why) => return Ok(Death::early(why)),
-                Word::Capture(index, _) | Word::Started(index) => (*index, Step::Running),
-                Word::Ignored(index, _) | Word::Finished(index, _) => (*index, Step::Done),
+                FromVirtual::Useless(why) => return Ok(Death::early(why)),
+                FromVirtual::Capture(index, _) | FromVirtual::Started(index) => {
+                    (*index, Step::Running)
+                }
+                FromVirtual::Ignored(index, _) | FromVirtual::Finished(index, _) => {
+                    (*index, Step::Done)
+                }
             };
             let known = cases.get(index).zip(steps.get_mut(index));
             let Some((case, at)) = known.filter(|(_, at)| **at != Step::Done) else {
@@ -141,16 +145,16 @@ impl Batch<'_> {
             };
             *at = step;
             match word {
-                Word::Useless(_) => {}
-                Word::Started(_) => tell(case, News::Started),
-                Word::Ignored(_, unmet) => tell(case, News::Ignored(unmet)),
-                Word::Capture(_, piece) => {
+                FromVirtual::Useless(_) => {}
+                FromVirtual::Started(_) => tell(case, News::Started),
+                FromVirtual::Ignored(_, unmet) => tell(case, News::Ignored(unmet)),
+                FromVirtual::Capture(_, piece) => {
                     let capture = captures.entry(index).or_default();
                     if capture.len() <= CAPTURE_LIMIT {
                         capture.extend(piece);
                     }
                 }
-                Word::Finished(_, finished) => {
+                FromVirtual::Finished(_, finished) => {
                     let capture = captures.remove(&index).unwrap_or_default();
                     tell(case, News::Finished(self.brought_out(case, finished, capture)));
                 }
@@ -214,8 +218,8 @@ pub(super) fn try_out(boot: &dyn Boot) -> Result<(), Unmet> {
         Ok(match voice.next()? {
             Told::Ended(Ending::PoweredOff) => None,
             Told::Ended(ending) => Some(death(ending)),
-            Told::Frame(bytes) => Some(Death::early(match Word::decode(&bytes)? {
-                Word::Useless(why) => why,
+            Told::Frame(bytes) => Some(Death::early(match FromVirtual::decode(&bytes)? {
+                FromVirtual::Useless(why) => why,
                 _ => "it spoke of a case, and was given none".to_owned(),
             })),
         })

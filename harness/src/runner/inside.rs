@@ -13,7 +13,7 @@ use super::launch::Launcher;
 use super::places::Places;
 use super::pool;
 use super::registry::{Problems, Registry};
-use super::words::{Manifest, PIECE, Word};
+use super::words::{FromVirtual, Manifest, PIECE};
 use crate::error::{Context, Error, Result};
 
 /// Where cases leave their evidence until it is brought out.
@@ -25,16 +25,16 @@ pub fn inside(
     manifest: &[u8],
     say: &(dyn Fn(&[u8]) + Sync),
 ) {
-    let say = |word: &Word| say(&word.encode());
+    let say = |word: &FromVirtual| say(&word.encode());
     if let Err(error) = run(gather, manifest, &say) {
-        say(&Word::Useless(error.to_string()));
+        say(&FromVirtual::Useless(error.to_string()));
     }
 }
 
 fn run(
     gather: impl FnOnce() -> std::result::Result<Registry, Problems>,
     manifest: &[u8],
-    say: &(dyn Fn(&Word) + Sync),
+    say: &(dyn Fn(&FromVirtual) + Sync),
 ) -> Result {
     let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
     let registry = gather().context(|| "know the cases".to_owned())?;
@@ -49,16 +49,16 @@ fn run(
     Ok(())
 }
 
-fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&Word) + Sync)) {
+fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&FromVirtual) + Sync)) {
     if let Some(unmet) = case.obstacle() {
-        return say(&Word::Ignored(index, unmet));
+        return say(&FromVirtual::Ignored(index, unmet));
     }
-    let mut finished = launcher.run(case, || say(&Word::Started(index)));
+    let mut finished = launcher.run(case, || say(&FromVirtual::Started(index)));
     if let Some(evidence) = &mut finished.evidence
         && let Some(directory) = evidence.directory.take()
     {
         let told = File::open(directory.join(CAPTURE))
-            .and_then(|capture| pieces(capture, |piece| say(&Word::Capture(index, piece))));
+            .and_then(|capture| pieces(capture, |piece| say(&FromVirtual::Capture(index, piece))));
         if let Err(error) = told {
             evidence
                 .trouble
@@ -67,7 +67,7 @@ fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&Word) + Sy
         // All of a guest's files are in its memory.
         let _ = fs::remove_dir_all(directory);
     }
-    say(&Word::Finished(index, finished));
+    say(&FromVirtual::Finished(index, finished));
 }
 
 fn pieces(mut file: File, mut take: impl FnMut(Vec<u8>)) -> std::io::Result<()> {

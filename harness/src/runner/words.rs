@@ -21,7 +21,7 @@ pub(super) struct Manifest {
 
 /// What is said in a guest. A case goes by its place in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Word {
+pub(super) enum FromVirtual {
     /// No case can run: why.
     Useless(String),
     /// A case begins.
@@ -47,7 +47,7 @@ impl Manifest {
     }
 }
 
-impl Word {
+impl FromVirtual {
     pub(super) fn encode(&self) -> Vec<u8> {
         postcard::to_stdvec(self).expect("a word is plain data")
     }
@@ -76,13 +76,13 @@ mod tests {
     fn words_survive_the_trip() {
         let unmet = Unmet { need: "a".into(), reason: "b".into(), remedy: "c".into() };
         for word in [
-            Word::Useless("why".into()),
-            Word::Started(0),
-            Word::Ignored(700, unmet),
-            Word::Capture(3, vec![0; PIECE]),
-            Word::Finished(4, finished()),
+            FromVirtual::Useless("why".into()),
+            FromVirtual::Started(0),
+            FromVirtual::Ignored(700, unmet),
+            FromVirtual::Capture(3, vec![0; PIECE]),
+            FromVirtual::Finished(4, finished()),
         ] {
-            assert_eq!(Word::decode(&word.encode()).unwrap(), word);
+            assert_eq!(FromVirtual::decode(&word.encode()).unwrap(), word);
         }
         let manifest = Manifest { cases: vec!["a::b".into()], jobs: 8, keep: true };
         assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
@@ -91,14 +91,14 @@ mod tests {
     proptest! {
         #[test]
         fn nonsense_is_refused_without_a_panic(bytes: Vec<u8>) {
-            let _ = Word::decode(&bytes);
+            let _ = FromVirtual::decode(&bytes);
             let _ = Manifest::decode(&bytes);
         }
 
         #[test]
         fn a_torn_word_is_refused(at: prop::sample::Index) {
-            let bytes = Word::Finished(1, finished()).encode();
-            prop_assert!(Word::decode(&bytes[..at.index(bytes.len())]).is_err());
+            let bytes = FromVirtual::Finished(1, finished()).encode();
+            prop_assert!(FromVirtual::decode(&bytes[..at.index(bytes.len())]).is_err());
         }
     }
 }

@@ -29,7 +29,7 @@ pub const LOOPBACK: u32 = 1;
 
 /// Where in a frame to look, counted from the network header: a 32-bit word under a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Word {
+pub struct Key {
     /// Offset in bytes from the network header; the Ethernet header is before it.
     pub offset: i32,
     /// Which bits count.
@@ -38,7 +38,7 @@ pub struct Word {
     pub value: u32,
 }
 
-impl Word {
+impl Key {
     /// Matches every frame.
     pub const ANY: Self = Self { offset: 0, mask: 0, value: 0 };
 
@@ -58,7 +58,7 @@ impl Word {
 
 /// What happens to the frames a filter matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Action {
     /// Out of each of these ports.
     Forward(Vec<u32>),
     /// Nowhere: round the loopback into the patch's own stack, which is not the frame's
@@ -95,8 +95,8 @@ impl Rtnl {
         &self,
         port: u32,
         priority: u16,
-        words: &[Word],
-        fate: &Fate,
+        words: &[Key],
+        fate: &Action,
     ) -> Result {
         let mut selector = TcU32Selector::default();
         selector.flags = TcU32SelectorFlags::Terminal;
@@ -104,8 +104,8 @@ impl Rtnl {
         selector.keys = words.iter().map(key).collect();
         let mut options = vec![TcOption::U32(TcFilterU32Option::Selector(selector))];
         let ports = match fate {
-            Fate::Forward(ports) => ports.as_slice(),
-            Fate::Swallow => &[LOOPBACK],
+            Action::Forward(ports) => ports.as_slice(),
+            Action::Swallow => &[LOOPBACK],
         };
         let last = ports.len().saturating_sub(1);
         let actions = ports.iter().enumerate().map(|(n, to)| mirred(n, *to, n == last));
@@ -140,7 +140,7 @@ fn ingress(port: u32, priority: u16) -> TcMessage {
     message
 }
 
-fn key(word: &Word) -> TcU32Key {
+fn key(word: &Key) -> TcU32Key {
     let mut key = TcU32Key::default();
     key.mask = word.mask;
     key.val = word.value;

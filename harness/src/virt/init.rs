@@ -23,7 +23,7 @@ use nix::{
     },
 };
 
-use super::port::Word;
+use super::port::Message;
 use crate::error::{Context, Result};
 use crate::sys::probe;
 
@@ -79,29 +79,29 @@ fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
     configure()?;
     let context = || format!("open {PORT} in the guest");
     let port = Mutex::new(OpenOptions::new().write(true).open(PORT).context(context)?);
-    let say = |word: Word<'_>| {
+    let say = |word: Message<'_>| {
         let mut port = port.lock().expect("no writer to the port panics");
         // With nobody to hear it, the guest is about to be ended anyway.
         let _ = word.write(&mut *port);
     };
-    say(Word::Up);
+    say(Message::Up);
     let manifest = fs::read(MANIFEST).context(|| format!("read {MANIFEST} in the guest"))?;
     // The first process of a namespace in here is not the guest's.
     fs::remove_file(MANIFEST).context(|| format!("remove {MANIFEST} in the guest"))?;
-    let frames = |frame: &[u8]| say(Word::Frame(frame));
+    let frames = |frame: &[u8]| say(Message::Frame(frame));
     if manifest.is_empty() {
         // It was only to be seen whether it comes this far.
-        say(Word::Frame(&[]));
-        say(Word::Done);
+        say(Message::Frame(&[]));
+        say(Message::Done);
         return Ok(());
     }
     match catch_unwind(AssertUnwindSafe(|| inside(&manifest, &frames))) {
-        Ok(()) => say(Word::Done),
+        Ok(()) => say(Message::Done),
         Err(panic) => {
             let words = panic.downcast_ref::<String>().map(String::as_str);
             let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
             print_all();
-            say(Word::Trouble(&format!("what was to be done in it panicked: {words}")));
+            say(Message::Trouble(&format!("what was to be done in it panicked: {words}")));
         }
     }
     Ok(())

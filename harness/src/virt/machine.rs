@@ -19,7 +19,7 @@ use std::{
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{console::Console, image::Image, port::Word, qemu, watch::Watch};
+use super::{console::Console, image::Image, port::Message, qemu, watch::Watch};
 use crate::{
     error::{Context, Error, Result},
     sys::child::{Child, End, readable},
@@ -286,13 +286,13 @@ impl Keeper {
     /// Takes the words that are whole out of what has come.
     fn pass_on(&mut self, pending: &mut Vec<u8>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
         let mut taken = 0;
-        while let Some((word, length)) = Word::first(&pending[taken..])? {
+        while let Some((word, length)) = Message::first(&pending[taken..])? {
             match word {
-                Word::Up => self.up = true,
-                Word::Done => self.done = Some(Ok(())),
-                Word::Trouble(what) => self.done = Some(Err(what.to_owned())),
+                Message::Up => self.up = true,
+                Message::Done => self.done = Some(Ok(())),
+                Message::Trouble(what) => self.done = Some(Err(what.to_owned())),
                 // Nobody to hear it is about to let go.
-                Word::Frame(bytes) => drop(tell.send(Told::Frame(bytes.to_vec()))),
+                Message::Frame(bytes) => drop(tell.send(Told::Frame(bytes.to_vec()))),
             }
             taken += length;
         }

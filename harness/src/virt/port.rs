@@ -7,7 +7,7 @@ const LIMIT: usize = 1 << 28;
 
 /// One word of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word<'a> {
+pub(super) enum Message<'a> {
     /// It is up: its init begins.
     Up,
     /// A frame of what is done in it.
@@ -18,7 +18,7 @@ pub(super) enum Word<'a> {
     Trouble(&'a str),
 }
 
-impl<'a> Word<'a> {
+impl<'a> Message<'a> {
     fn parts(&self) -> (u8, &'a [u8]) {
         match self {
             Self::Up => (0, &[]),
@@ -75,15 +75,20 @@ mod tests {
 
     #[test]
     fn words_are_read_as_they_were_written_and_not_before_they_are_whole() {
-        let words =
-            [Word::Up, Word::Frame(b"frame"), Word::Frame(b""), Word::Trouble("oh"), Word::Done];
+        let words = [
+            Message::Up,
+            Message::Frame(b"frame"),
+            Message::Frame(b""),
+            Message::Trouble("oh"),
+            Message::Done,
+        ];
         let mut bytes = Vec::new();
         words.iter().for_each(|word| word.write(&mut bytes).unwrap());
         let mut rest = &bytes[..];
         for word in words {
-            let (read, length) = Word::first(rest).unwrap().unwrap();
+            let (read, length) = Message::first(rest).unwrap().unwrap();
             assert_eq!(read, word);
-            assert_eq!(Word::first(&rest[..length - 1]), Ok(None));
+            assert_eq!(Message::first(&rest[..length - 1]), Ok(None));
             rest = &rest[length..];
         }
         assert_eq!(rest, b"");
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn noise_is_not_waited_for() {
-        assert!(Word::first(&[0xff; 8]).is_err());
-        assert!(Word::first(&[0, 0, 0, 0, 9]).is_err());
+        assert!(Message::first(&[0xff; 8]).is_err());
+        assert!(Message::first(&[0, 0, 0, 0, 9]).is_err());
     }
 }

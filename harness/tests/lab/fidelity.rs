@@ -33,10 +33,10 @@ use Survivor::*;
 
 /// How the other machine dies, and whether the survivor's card loses its carrier by it where there
 /// is no patch.
-type Fate = (Kill, bool);
+type Action = (Kill, bool);
 
-const PANIC: Fate = (Lab::panic, false);
-const POWER_OFF: Fate = (Lab::power_off, true);
+const PANIC: Action = (Lab::panic, false);
+const POWER_OFF: Action = (Lab::power_off, true);
 
 /// More than the other machine has room for, less than the survivor has.
 const MUCH: u32 = 20_000;
@@ -92,7 +92,7 @@ async fn seen(
     scene: &Scene,
     kind: HostKind,
     direct: bool,
-    (kill, dark): Fate,
+    (kill, dark): Action,
     survivor: Survivor,
 ) -> Result<Seen> {
     let keepalive = matches!(survivor, Idle | IdleUnderUserTimeout | WritesUnderKeepalive);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fate, Packets, Rule, Which};
+use super::{Effect, Packets, Rule, Which};
 use crate::{
     lab::{Patch, Port},
     wire::{Flags, Seq},
@@ -46,7 +46,7 @@ impl Rule {
         base: Option<Seq>,
     ) -> Option<String> {
         let Packets { to, ends, with, without, seq, .. } = &self.what;
-        if let Fate::Refused(error) = self.fate
+        if let Effect::Refused(error) = self.fate
             && let (None, _, 4) | (_, None, 6) = (error.codes().0, error.codes().1, family)
         {
             return None;
@@ -109,13 +109,13 @@ impl Rule {
             Which::Nth(number) => write!(choice, "numgen inc mod {MODULUS} {} ", number - 1),
         };
         let verdict = match self.fate {
-            Fate::Dropped => "drop".to_owned(),
-            Fate::Reset => "reject with tcp reset".to_owned(),
+            Effect::Dropped => "drop".to_owned(),
+            Effect::Reset => "reject with tcp reset".to_owned(),
             // A copy waits. The frame itself, which over a veth still belongs to the socket that
             // sent it (`skb_scrub_packet`), would count as not having left its host, and TCP
             // sends no such thing again (`net/ipv4/tcp_output.c`, `skb_still_in_host_queue`).
-            Fate::Held => format!("dup to \"{detour}\"\ndrop"),
-            Fate::Refused(error) => {
+            Effect::Held => format!("dup to \"{detour}\"\ndrop"),
+            Effect::Refused(error) => {
                 let (v4, v6) = error.codes();
                 let v4 = v4.map(|code| format!("meta protocol ip reject with icmp type {code}"));
                 let v6 = v6.map(|code| format!("meta protocol ip6 reject with icmpv6 type {code}"));

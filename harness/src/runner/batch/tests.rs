@@ -38,17 +38,17 @@ impl Voice for Script {
     }
 }
 
-fn said(word: Word) -> Told {
+fn said(word: FromVirtual) -> Told {
     Told::Frame(word.encode())
 }
 
 fn started(index: usize) -> Told {
-    said(Word::Started(index))
+    said(FromVirtual::Started(index))
 }
 
 fn passed(index: usize) -> Told {
     let elapsed = Duration::from_secs(7_925);
-    said(Word::Finished(index, Finished::bare(Outcome::Passed, Place::Host, elapsed)))
+    said(FromVirtual::Finished(index, Finished::bare(Outcome::Passed, Place::Host, elapsed)))
 }
 
 fn panicked() -> Told {
@@ -157,7 +157,7 @@ fn a_guest_that_never_comes_up_ignores_its_cases_with_the_reason() {
     let why = "ignored: failed to boot a guest: there is no QEMU";
     expect(&Scripts::of([]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
     let why = "ignored: no namespaces";
-    let useless = said(Word::Useless("no namespaces".into()));
+    let useless = said(FromVirtual::Useless("no namespaces".into()));
     expect(&Scripts::of([vec![useless]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
 }
 
@@ -180,12 +180,12 @@ fn evidence_of_a_failure_is_brought_out() {
     let mut failed =
         Finished::bare(Outcome::Failed("no FIN".into()), Place::Host, Duration::from_secs(1));
     failed.evidence = Some(Evidence { ladder: "the ladder".into(), ..Evidence::default() });
-    let piece = |bytes: &[u8]| said(Word::Capture(0, bytes.to_vec()));
+    let piece = |bytes: &[u8]| said(FromVirtual::Capture(0, bytes.to_vec()));
     let scripts = Scripts::of([vec![
         started(0),
         piece(b"first "),
         piece(b"second"),
-        said(Word::Finished(0, failed)),
+        said(FromVirtual::Finished(0, failed)),
         passed(1),
         passed(2),
     ]]);
@@ -219,7 +219,7 @@ fn a_trial_says_why_a_kernel_is_of_no_use() {
     let console = "[ 0.1] one\n[ 0.2] no working init\n".to_owned();
     let never = Ending::NeverBooted { why: "it said nothing for 60 s".to_owned(), console };
     for (told, reason) in [
-        (vec![said(Word::Useless("no namespaces".to_owned()))], "no namespaces"),
+        (vec![said(FromVirtual::Useless("no namespaces".to_owned()))], "no namespaces"),
         (vec![started(0)], "it spoke of a case, and was given none"),
         (vec![panicked()], "the kernel of its guest panicked: not syncing: sysrq triggered crash"),
         (

@@ -14,7 +14,7 @@ use crate::sys::{
     conntrack, nft,
     rtnl::{self, Rtnl},
     sysctl, tbf,
-    tc::{Fate, Word},
+    tc::{Action, Key},
 };
 
 /// Message types and flags of rtnetlink(7) and sock_diag(7).
@@ -89,8 +89,8 @@ pub fn redirect() -> Answer {
     let wire = async {
         let rtnl = Rtnl::start(rtnl::socket()?);
         rtnl.add_clsact(LOOPBACK as u32).await?;
-        let fate = Fate::Forward(vec![LOOPBACK as u32]);
-        rtnl.add_filter(LOOPBACK as u32, 1, &[Word::ANY], &fate).await
+        let fate = Action::Forward(vec![LOOPBACK as u32]);
+        rtnl.add_filter(LOOPBACK as u32, 1, &[Key::ANY], &fate).await
     };
     runtime.block_on(wire).map_err(|error: crate::Error| error.to_string())
 }
