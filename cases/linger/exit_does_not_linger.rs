@@ -16,10 +16,10 @@ pub fn cases(family: &mut Family) {
         .claims(["B36"])
         .source("af_inet.c inet_release PF_EXITING; socket(7)")
         .waits(Duration::from_secs(1))
-        .across(Ending::OVER_BOTH, ends);
+        .across(ProcessEnd::OVER_BOTH, ends);
 }
 
-async fn ends(scene: Scene, (ending, ip): (Ending, Ip)) -> Result {
+async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::LINGER, LINGER).ok().await?;
     let read = b.read_to_end().start().await?.blocked().await?;

@@ -25,7 +25,7 @@ async fn killed(scene: Scene, ip: Ip) -> Result {
     let read = a.read(1).start().await?.blocked().await?;
     lab.wire().absent(Wire::start(), fin()).await?;
 
-    init.end_by(Ending::Kill).await?;
+    init.end_by(ProcessEnd::Kill).await?;
 
     read.done().await?.eof()?;
     a.kernel().is(State::CloseWait)?;

@@ -36,7 +36,7 @@ async fn leaks(scene: Scene, ip: Ip) -> Result {
     let daemon = a.process.fork("daemon").await?;
     daemon.exec_again().await?;
 
-    a.process.end_by(Ending::Success).await?;
+    a.process.end_by(ProcessEnd::Success).await?;
     wire.absent(Wire::start(), fin()).await?;
     a.kernel().is(State::Established)?;
     // Nobody knows of the connection any more, and yet its kernel takes what the peer sends.
@@ -45,7 +45,7 @@ async fn leaks(scene: Scene, ip: Ip) -> Result {
     b.kernel().is_acknowledged().await?;
 
     let read = b.read(1).start().await?.blocked().await?;
-    daemon.end_by(Ending::Success).await?;
+    daemon.end_by(ProcessEnd::Success).await?;
     // What nobody read makes it a reset, even after all this time.
     read.done().await?.errno(Errno::ECONNRESET)?;
     wire.absent(Wire::start(), fin()).await

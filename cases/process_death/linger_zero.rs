@@ -11,10 +11,10 @@ pub fn cases(family: &mut Family) {
         .covers(["PD-04"])
         .claims(["A23"])
         .source("tcp.c __tcp_close; af_inet.c inet_release")
-        .across(Ending::OVER_BOTH, resets);
+        .across(ProcessEnd::OVER_BOTH, resets);
 }
 
-async fn resets(scene: Scene, (ending, ip): (Ending, Ip)) -> Result {
+async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     b.set(option::LINGER, Linger::RESET).ok().await?;
     let read = a.read(1).start().await?.blocked().await?;

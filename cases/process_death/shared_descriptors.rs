@@ -59,8 +59,8 @@ async fn outlives(pair: Pair, leaves: Leaves, kept: Socket) -> Result {
 
     match leaves {
         Leaves::Closes => a.close().ok().await?,
-        Leaves::Exits => a.process.end_by(Ending::Success).await?,
-        Leaves::IsKilled => a.process.end_by(Ending::Kill).await?,
+        Leaves::Exits => a.process.end_by(ProcessEnd::Success).await?,
+        Leaves::IsKilled => a.process.end_by(ProcessEnd::Kill).await?,
     }
     // Closed is closed: what close sends, it has sent by the time it has returned.
     wire.exactly(before, []).await?;

@@ -10,10 +10,10 @@ pub fn cases(family: &mut Family) {
         .covers(["PD-01"])
         .claims(["A21", "A22", "A23", "A26", "A41"])
         .source("exit.c do_exit, exit_files; tcp.c __tcp_close")
-        .across(Ending::OVER_BOTH, ends);
+        .across(ProcessEnd::OVER_BOTH, ends);
 }
 
-async fn ends(scene: Scene, (ending, ip): (Ending, Ip)) -> Result {
+async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let read = a.read(1).start().await?.blocked().await?;

@@ -10,10 +10,10 @@ pub fn cases(family: &mut Family) {
         .covers(["PD-03"])
         .claims(["A23", "A26"])
         .source("tcp.c __tcp_close; exit.c do_exit; RFC 1122 4.2.2.13")
-        .across(Ending::OVER_BOTH, resets);
+        .across(ProcessEnd::OVER_BOTH, resets);
 }
 
-async fn resets(scene: Scene, (ending, ip): (Ending, Ip)) -> Result {
+async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.write("never read").ok().await?;
     b.kernel().has_unread(10).await?;

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     lab::Ip,
     pair::End,
-    process::Ending,
+    process::ProcessEnd,
     sys::sock_diag::State,
     verdict::{Drained, Outcome, Window, timers},
     wire::Segment,
@@ -108,7 +108,7 @@ impl End {
         match kind {
             CloseKind::Close => self.close().ok().await,
             CloseKind::HalfClose => self.shut_wr().ok().await,
-            CloseKind::Kill => self.process.end_by(Ending::Kill).await,
+            CloseKind::Kill => self.process.end_by(ProcessEnd::Kill).await,
             CloseKind::LingerZero => self.reset().await,
             CloseKind::Unread => match self.unread().ok().await? {
                 0 => Err(Error::Usage("leave with data unread: there is none".to_owned())),

@@ -12,7 +12,7 @@ pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, 
 pub use crate::lab::{Host, HostKind, Ip, Lab, Neighbours, Router, SocketView};
 pub use crate::pair::{End, PORT, Pair};
 pub use crate::process::option::{self, Linger};
-pub use crate::process::{Ending, Events, Keepalive, Process, Socket};
+pub use crate::process::{Events, Keepalive, Process, ProcessEnd, Socket};
 pub use crate::runner::case::Family;
 pub use crate::runner::needs::Need;
 pub use crate::scene::Scene;

@@ -34,7 +34,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a process of a guest ended, once it has: its wait status.
-pub(crate) type Ending = watch::Receiver<Option<i32>>;
+pub(crate) type ExitWatch = watch::Receiver<Option<i32>>;
 
 /// A line to a running guest.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Line {
     }
 
     /// Starts an agent: its control socket, its process id in the guest, and word of its end.
-    pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<(OwnedFd, i32, Ending)> {
+    pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<(OwnedFd, i32, ExitWatch)> {
         let context = || format!("start process {name} on host {}", self.host);
         let (ours, theirs) = seqpacket::pair()?;
         let inner = Arc::new(ours);

@@ -16,7 +16,7 @@ use nix::{
 };
 
 use super::{
-    line::{Ending, Line},
+    line::{ExitWatch, Line},
     protocol::{Answer, Ask, Configuration},
     relay,
 };
@@ -111,7 +111,7 @@ impl Guest {
     }
 
     /// Starts an agent in it: its control socket, its process id there, and word of its end.
-    pub(crate) fn start(&self, name: &str) -> Result<(OwnedFd, i32, Ending)> {
+    pub(crate) fn start(&self, name: &str) -> Result<(OwnedFd, i32, ExitWatch)> {
         self.0.line.start(name)
     }
 

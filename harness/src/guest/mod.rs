@@ -15,5 +15,5 @@ pub mod protocol;
 mod relay;
 mod wakeup;
 
-pub(crate) use line::Ending;
+pub(crate) use line::ExitWatch;
 pub(crate) use machine::Guest;

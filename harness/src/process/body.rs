@@ -19,7 +19,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
     error::{Context, Error, Result},
-    guest::{Ending, Guest},
+    guest::{ExitWatch, Guest},
     sys::{child::readable, inside, signals},
 };
 
@@ -32,7 +32,7 @@ pub(super) enum Body {
     /// A process of this machine's kernel.
     Here(AsyncFd<OwnedFd>),
     /// One of a guest's, and word of its end.
-    InGuest(Guest, Ending),
+    InGuest(Guest, ExitWatch),
 }
 
 /// How a process came to be out of reach.

@@ -10,7 +10,7 @@ use crate::{
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ProcessEnd {
     /// `exit(0)`.
     Success,
     /// `exit(1)`.
@@ -23,7 +23,7 @@ pub enum Ending {
     Kill,
 }
 
-impl Ending {
+impl ProcessEnd {
     /// Every way, with the names test variants carry.
     pub const ALL: [(&'static str, Self); 5] = [
         ("exit_0", Self::Success),
@@ -63,13 +63,13 @@ impl Process {
     ///
     /// # Errors
     /// It had ended already, or its wait status is another than this way leaves.
-    pub async fn end_by(&self, ending: Ending) -> Result {
+    pub async fn end_by(&self, ending: ProcessEnd) -> Result {
         let status = match ending {
-            Ending::Success => self.exit(0).await?,
-            Ending::Failure => self.exit(1).await?,
-            Ending::Abort => self.abort().await?,
-            Ending::Crash => self.crash().await?,
-            Ending::Kill => {
+            ProcessEnd::Success => self.exit(0).await?,
+            ProcessEnd::Failure => self.exit(1).await?,
+            ProcessEnd::Abort => self.abort().await?,
+            ProcessEnd::Crash => self.crash().await?,
+            ProcessEnd::Kill => {
                 self.signal(Signal::SIGKILL)?;
                 self.wait().await?
             }

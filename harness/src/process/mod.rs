@@ -19,7 +19,7 @@ mod subject;
 mod talk;
 
 pub use call::{Call, Pending};
-pub use ending::Ending;
+pub use ending::ProcessEnd;
 pub use events::Events;
 pub use keepalive::Keepalive;
 pub use program::Program;

@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 
 use crate::error::{Context, Result};
 use crate::runner::case::Case;
-use crate::runner::events::{Event, Finished, Outcome, Reporter};
+use crate::runner::events::{CaseOutcome, Event, Finished, Reporter};
 use crate::runner::evidence::account;
 use crate::runner::jobs::skips_denied;
 
@@ -53,9 +53,9 @@ impl JUnit {
     fn finished(&mut self, case: &Case, finished: &Finished) {
         let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
         let mut status = match &finished.outcome {
-            Outcome::Passed => TestCaseStatus::success(),
-            Outcome::TooSlow(_) if !skips_denied() => TestCaseStatus::skipped(),
-            Outcome::TooSlow(_) | Outcome::Failed(_) => {
+            CaseOutcome::Passed => TestCaseStatus::success(),
+            CaseOutcome::TooSlow(_) if !skips_denied() => TestCaseStatus::skipped(),
+            CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => {
                 TestCaseStatus::non_success(NonSuccessKind::Failure)
             }
         };
@@ -123,7 +123,7 @@ mod tests {
         let mut junit = JUnit::create(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
         let mut failed =
-            finished(Outcome::Failed("expected <FIN>\u{1b}[0m\nseen: RST".into()), 1500);
+            finished(CaseOutcome::Failed("expected <FIN>\u{1b}[0m\nseen: RST".into()), 1500);
         failed.place = Place::Virtual { release: "6.1.0-56".into() };
         for event in [
             Event::CaseIgnored { case: zero, unmet: &no_nft() },

@@ -3,7 +3,7 @@
 use libtest_mimic::{Completion, Failed};
 
 use crate::runner::case::Case;
-use crate::runner::events::{Finished, Outcome};
+use crate::runner::events::{CaseOutcome, Finished};
 use crate::runner::evidence::account;
 use crate::runner::jobs::skips_denied;
 
@@ -14,12 +14,12 @@ use crate::runner::jobs::skips_denied;
 /// The case failed: the whole account of it.
 pub fn completion(case: &Case, finished: &Finished) -> Result<Completion, Failed> {
     match &finished.outcome {
-        Outcome::Passed => Ok(Completion::Completed),
-        Outcome::TooSlow(reason) if !skips_denied() => {
+        CaseOutcome::Passed => Ok(Completion::Completed),
+        CaseOutcome::TooSlow(reason) if !skips_denied() => {
             let directory = finished.evidence.as_ref().and_then(|kept| kept.directory.as_ref());
             let kept = directory.map(|kept| format!("; kept in {}", kept.display()));
             Ok(Completion::ignored_with(format!("{reason}{}", kept.unwrap_or_default())))
         }
-        Outcome::TooSlow(_) | Outcome::Failed(_) => Err(account(case, finished).into()),
+        CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => Err(account(case, finished).into()),
     }
 }

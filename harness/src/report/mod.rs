@@ -8,7 +8,7 @@ pub mod terminal;
 mod tests {
     use std::time::Duration;
 
-    use crate::runner::events::{Finished, Outcome, Place};
+    use crate::runner::events::{CaseOutcome, Finished, Place};
     use crate::runner::needs::Unmet;
     use crate::runner::registry::{FamilySource, Registry};
 
@@ -30,7 +30,7 @@ mod tests {
         Unmet { need: "nft".into(), reason: "no nft".into(), remedy: "install it".into() }
     }
 
-    pub(super) fn finished(outcome: Outcome, millis: u64) -> Finished {
+    pub(super) fn finished(outcome: CaseOutcome, millis: u64) -> Finished {
         Finished::bare(outcome, Place::Host, Duration::from_millis(millis))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::runner::case::Case;
-use crate::runner::events::{Event, Finished, Outcome, Place, Reporter};
+use crate::runner::events::{CaseOutcome, Event, Finished, Place, Reporter};
 use crate::runner::evidence::{account, span};
 use crate::runner::jobs::skips_denied;
 
@@ -85,15 +85,15 @@ impl<W: Write> Terminal<W> {
             *longest = finished.elapsed.max(*longest);
         }
         let (mark, in_full) = match &finished.outcome {
-            Outcome::Passed => {
+            CaseOutcome::Passed => {
                 tally.passed += 1;
                 (Mark::Passed, false)
             }
-            Outcome::TooSlow(_) if !skips_denied() => {
+            CaseOutcome::TooSlow(_) if !skips_denied() => {
                 tally.ignored += 1;
                 (Mark::TooSlow, false)
             }
-            Outcome::TooSlow(_) | Outcome::Failed(_) => {
+            CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => {
                 tally.failed += 1;
                 self.failures.push(case.name.clone());
                 (Mark::Failed, true)
@@ -271,9 +271,9 @@ mod tests {
         let [close, zero] = registry.cases() else { panic!("two cases") };
         let mut text = Vec::new();
         let mut terminal = Terminal::new(&mut text, false, false);
-        let mut stock = finished(Outcome::Passed, 7_925_400);
+        let mut stock = finished(CaseOutcome::Passed, 7_925_400);
         stock.place = Place::Virtual { release: "6.1.0-56".into() };
-        let mut failed = finished(Outcome::Failed("no FIN".into()), 1500);
+        let mut failed = finished(CaseOutcome::Failed("no FIN".into()), 1500);
         failed.place = stock.place.clone();
         for event in [
             Event::CaseFinished { case: close, finished: &stock },
@@ -300,7 +300,7 @@ mod tests {
         let [close, zero] = registry.cases() else { panic!("two cases") };
         let mut text = Vec::new();
         let mut terminal = Terminal::new(&mut text, false, false);
-        let failed = finished(Outcome::Failed("expected FIN\nseen: RST".into()), 1500);
+        let failed = finished(CaseOutcome::Failed("expected FIN\nseen: RST".into()), 1500);
         for event in [
             Event::RunStarted { cases: 2, jobs: 1 },
             Event::CaseIgnored { case: zero, unmet: &no_nft() },

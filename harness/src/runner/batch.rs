@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::case::Case;
-use super::events::{Evidence, Finished, Outcome, Place};
+use super::events::{CaseOutcome, Evidence, Finished, Place};
 use super::evidence;
 use super::needs::Unmet;
 use super::places::Places;
 use super::words::{FromVirtual, Manifest};
 use crate::error::{Context, Error, Result};
-use crate::virt::{Ending, Told};
+use crate::virt::{MachineEnd, Told};
 
 /// Of a longer capture nothing is brought out: it is held in memory here until its case has ended.
 const CAPTURE_LIMIT: usize = 256 << 20;
@@ -187,7 +187,7 @@ impl Batch<'_> {
         if beside > 0 {
             why.push_str(&format!("\n(so did {beside} more that ran beside it)"));
         }
-        let mut finished = Finished::bare(Outcome::Failed(why), self.place(), Duration::ZERO);
+        let mut finished = Finished::bare(CaseOutcome::Failed(why), self.place(), Duration::ZERO);
         let console = death.console.clone();
         finished.evidence = Some(Evidence { console, ..Evidence::default() });
         evidence::keep(self.places, case, &mut finished, |_| Ok(()));
@@ -216,7 +216,7 @@ pub(super) fn try_out(boot: &dyn Boot) -> Result<(), Unmet> {
         let nothing = Manifest { cases: Vec::new(), jobs: 1, keep: false };
         let mut voice = boot.boot(&nothing.encode()?)?;
         Ok(match voice.next()? {
-            Told::Ended(Ending::PoweredOff) => None,
+            Told::Ended(MachineEnd::PoweredOff) => None,
             Told::Ended(ending) => Some(death(ending)),
             Told::Frame(bytes) => Some(Death::early(match FromVirtual::decode(&bytes)? {
                 FromVirtual::Useless(why) => why,
@@ -230,23 +230,23 @@ pub(super) fn try_out(boot: &dyn Boot) -> Result<(), Unmet> {
     }
 }
 
-fn death(ending: Ending) -> Death {
-    let lived = !matches!(ending, Ending::NeverBooted { .. });
+fn death(ending: MachineEnd) -> Death {
+    let lived = !matches!(ending, MachineEnd::NeverBooted { .. });
     let (why, console) = match ending {
-        Ending::PoweredOff => {
+        MachineEnd::PoweredOff => {
             ("its guest powered off before it came to an end".to_owned(), String::new())
         }
-        Ending::Panicked { console } => {
+        MachineEnd::Panicked { console } => {
             let panic = console.lines().find_map(|line| line.split_once("Kernel panic - "));
             let said = panic.map(|(_, said)| format!(": {said}")).unwrap_or_default();
             (format!("the kernel of its guest panicked{said}"), console)
         }
-        Ending::Hung { console, silent_for } => {
+        MachineEnd::Hung { console, silent_for } => {
             let seconds = silent_for.as_secs();
             (format!("its guest said nothing for {seconds} s and was ended"), console)
         }
-        Ending::Died { how, console } => (format!("its guest died: {how}"), console),
-        Ending::NeverBooted { why, console } => {
+        MachineEnd::Died { how, console } => (format!("its guest died: {how}"), console),
+        MachineEnd::NeverBooted { why, console } => {
             (format!("the guest did not come up: {why}"), console)
         }
     };

@@ -44,7 +44,7 @@ impl fmt::Display for Place {
 
 /// How one case came out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum CaseOutcome {
     /// Every expectation was met.
     Passed,
     /// One was not; or the case crashed, hung, or left something behind. The text says what.
@@ -53,7 +53,7 @@ pub enum Outcome {
     TooSlow(String),
 }
 
-impl Outcome {
+impl CaseOutcome {
     /// Whether it is a pass.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -91,7 +91,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: CaseOutcome,
     /// Where it ran.
     pub place: Place,
     /// From the start of its process to its end, by the clock of the kernel it ran on.
@@ -107,7 +107,7 @@ pub struct Finished {
 impl Finished {
     /// A case that came out so without having left anything.
     #[must_use]
-    pub fn bare(outcome: Outcome, place: Place, elapsed: Duration) -> Self {
+    pub fn bare(outcome: CaseOutcome, place: Place, elapsed: Duration) -> Self {
         Self { outcome, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
     }
 }

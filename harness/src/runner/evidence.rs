@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::artefacts;
 use super::case::Case;
-use super::events::{Evidence, Finished, Outcome};
+use super::events::{CaseOutcome, Evidence, Finished};
 use super::places::Places;
 use crate::error::{Context, Result};
 
@@ -93,9 +93,9 @@ pub fn span(time: Duration) -> String {
 #[must_use]
 pub fn account(case: &Case, finished: &Finished) -> String {
     let verdict = match &finished.outcome {
-        Outcome::Passed => "passed".to_owned(),
-        Outcome::Failed(message) => message.clone(),
-        Outcome::TooSlow(reason) => format!("the machine was too slow to judge: {reason}"),
+        CaseOutcome::Passed => "passed".to_owned(),
+        CaseOutcome::Failed(message) => message.clone(),
+        CaseOutcome::TooSlow(reason) => format!("the machine was too slow to judge: {reason}"),
     };
     let mut text = String::new();
     // Writing to a string cannot fail.

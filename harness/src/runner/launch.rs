@@ -14,7 +14,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::case::Case;
 use super::door::{Door, Passage};
-use super::events::{Finished, Outcome, Place};
+use super::events::{CaseOutcome, Finished, Place};
 use super::evidence;
 use super::needs::{self, Unmet};
 use super::places::Places;
@@ -66,7 +66,7 @@ impl Launcher {
         started();
         let began = Instant::now();
         self.context(case, began, passage).unwrap_or_else(|error| {
-            let outcome = Outcome::Failed(error.to_string());
+            let outcome = CaseOutcome::Failed(error.to_string());
             Finished::bare(outcome, Place::Host, began.elapsed())
         })
     }
@@ -103,7 +103,7 @@ impl Launcher {
         watch.close_taps();
         let report = watch.report.take();
         let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref());
-        if let (Err(error), Outcome::Failed(message)) = (torn_down, &mut outcome) {
+        if let (Err(error), CaseOutcome::Failed(message)) = (torn_down, &mut outcome) {
             message.push_str(&format!("\nits labs may outlive it: {error}"));
         }
         let mut finished = Finished {
@@ -269,18 +269,18 @@ impl Watch {
 }
 
 /// What the runner makes of it: a pass is only a case that says so, in time, and ends well.
-fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> Outcome {
+fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> CaseOutcome {
     let seconds = |time: &Duration| format!("{:.1} s", time.as_secs_f64());
     let said = report.map(|report| report.message.as_str()).filter(|text| !text.is_empty());
     let with = |first: String| match said {
-        Some(said) => Outcome::Failed(format!("{first}\n{said}")),
-        None => Outcome::Failed(first),
+        Some(said) => CaseOutcome::Failed(format!("{first}\n{said}")),
+        None => CaseOutcome::Failed(first),
     };
     if let Some(nonsense) = nonsense {
         return with(format!("its process wrote on the runner's socket: {nonsense}"));
     }
     let Some(report) = report else {
-        return Outcome::Failed(match how {
+        return CaseOutcome::Failed(match how {
             How::Ended(End::Exited(101)) => {
                 "ended without a verdict: a panic (exited with status 101)".to_owned()
             }
@@ -294,20 +294,24 @@ fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> Outcome 
     };
     match how {
         How::OutOfTime(limit) => with(format!("hung: ran past its limit of {}", seconds(limit))),
-        How::Lingered if report.verdict == Verdict::Passed => Outcome::Failed(format!(
+        How::Lingered if report.verdict == Verdict::Passed => CaseOutcome::Failed(format!(
             "passed, but its process did not end within {} of saying so, and was killed",
             seconds(&TEARDOWN)
         )),
         How::Ended(end) if report.verdict == Verdict::Passed && *end != End::Exited(0) => {
-            Outcome::Failed(
+            CaseOutcome::Failed(
                 format!("passed, but its process was then {end}")
                     .replace("was then exited", "then exited"),
             )
         }
         How::Ended(_) | How::Lingered => match report.verdict {
-            Verdict::Passed => Outcome::Passed,
-            Verdict::Failed => Outcome::Failed(said.unwrap_or("failed without a word").to_owned()),
-            Verdict::TooSlow => Outcome::TooSlow(said.unwrap_or("too slow to judge").to_owned()),
+            Verdict::Passed => CaseOutcome::Passed,
+            Verdict::Failed => {
+                CaseOutcome::Failed(said.unwrap_or("failed without a word").to_owned())
+            }
+            Verdict::TooSlow => {
+                CaseOutcome::TooSlow(said.unwrap_or("too slow to judge").to_owned())
+            }
         },
     }
 }
@@ -325,7 +329,7 @@ mod tests {
     #[test]
     fn a_pass_is_a_verdict_and_a_clean_end() {
         let passed = said(Verdict::Passed, "");
-        assert_eq!(judge(Some(&passed), &CLEAN, None), Outcome::Passed);
+        assert_eq!(judge(Some(&passed), &CLEAN, None), CaseOutcome::Passed);
         for how in [How::Ended(End::Exited(1)), How::Ended(End::Killed(11)), How::Lingered] {
             assert!(!judge(Some(&passed), &how, None).passed(), "{how:?}");
         }
@@ -356,9 +360,15 @@ mod tests {
     fn a_failure_stays_what_it_was_however_the_process_ends() {
         let failed = said(Verdict::Failed, "expected FIN");
         for how in [CLEAN, How::Ended(End::Killed(6)), How::Lingered] {
-            assert_eq!(judge(Some(&failed), &how, None), Outcome::Failed("expected FIN".into()));
+            assert_eq!(
+                judge(Some(&failed), &how, None),
+                CaseOutcome::Failed("expected FIN".into())
+            );
         }
         let slow = said(Verdict::TooSlow, "stalled for 2 s");
-        assert_eq!(judge(Some(&slow), &CLEAN, None), Outcome::TooSlow("stalled for 2 s".into()));
+        assert_eq!(
+            judge(Some(&slow), &CLEAN, None),
+            CaseOutcome::TooSlow("stalled for 2 s".into())
+        );
     }
 }

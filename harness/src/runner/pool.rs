@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::News;
 use super::case::Case;
-use super::events::{Event, Finished, Outcome, Place, Reporter};
+use super::events::{CaseOutcome, Event, Finished, Place, Reporter};
 use super::guests::Guests;
 use super::jobs;
 use super::kernels::{Choice, Target};
@@ -198,9 +198,9 @@ impl Telling<'_, '_> {
 
     fn finished(&mut self, case: &Case, finished: &Finished) {
         match &finished.outcome {
-            Outcome::Passed => self.summary.passed += 1,
-            Outcome::TooSlow(_) if !jobs::skips_denied() => self.summary.ignored += 1,
-            Outcome::TooSlow(_) | Outcome::Failed(_) => self.summary.failed += 1,
+            CaseOutcome::Passed => self.summary.passed += 1,
+            CaseOutcome::TooSlow(_) if !jobs::skips_denied() => self.summary.ignored += 1,
+            CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => self.summary.failed += 1,
         }
         self.tell(&Event::CaseFinished { case, finished });
     }
@@ -208,7 +208,7 @@ impl Telling<'_, '_> {
     fn obstacle(&mut self, case: &Case, unmet: &Unmet) {
         if jobs::skip_denied(unmet) {
             let message = format!("cannot run here, and skips are denied: {unmet}");
-            let outcome = Outcome::Failed(message);
+            let outcome = CaseOutcome::Failed(message);
             self.finished(case, &Finished::bare(outcome, Place::Host, Duration::ZERO));
         } else {
             self.summary.ignored += 1;

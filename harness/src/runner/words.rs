@@ -63,11 +63,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::runner::events::{Evidence, Outcome, Place};
+    use crate::runner::events::{CaseOutcome, Evidence, Place};
 
     fn finished() -> Finished {
         let elapsed = std::time::Duration::from_secs(7_925);
-        let mut finished = Finished::bare(Outcome::Failed("no".into()), Place::Host, elapsed);
+        let mut finished = Finished::bare(CaseOutcome::Failed("no".into()), Place::Host, elapsed);
         finished.evidence = Some(Evidence { ladder: "│".into(), ..Evidence::default() });
         finished
     }

@@ -40,7 +40,7 @@ const WORKING_MEMORY: usize = 192;
 #[derive(Debug)]
 pub struct Guest {
     told: mpsc::Receiver<Told>,
-    ended: Option<Ending>,
+    ended: Option<MachineEnd>,
     pid: i32,
     /// Its keeper ends it when this is dropped.
     leash: Option<UnixStream>,
@@ -53,12 +53,12 @@ pub enum Told {
     /// One message, as the function in it said it.
     Frame(Vec<u8>),
     /// It has ended; nothing follows.
-    Ended(Ending),
+    Ended(MachineEnd),
 }
 
 /// How a guest ended. `console` is the last it printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum MachineEnd {
     /// The function in it came back.
     PoweredOff,
     /// Its kernel panicked.
@@ -89,7 +89,7 @@ pub enum Ending {
     },
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for MachineEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let console = match self {
             Self::PoweredOff => return f.write_str("it powered off"),
@@ -235,7 +235,7 @@ struct Keeper {
 
 impl Keeper {
     /// Passes on what the guest says, until it ends; how it ended, if anybody still wants to know.
-    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<Ending> {
+    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<MachineEnd> {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         let (mut port_open, mut console_open) = (true, true);
@@ -300,35 +300,35 @@ impl Keeper {
         Ok(())
     }
 
-    fn silenced(self) -> Option<Ending> {
+    fn silenced(self) -> Option<MachineEnd> {
         self.child.kill();
         let (console, silent_for) = (self.last_words.text(), self.silence);
         Some(match self.up {
-            true => Ending::Hung { console, silent_for },
+            true => MachineEnd::Hung { console, silent_for },
             false => {
                 let why = format!("it said nothing for {} s", silent_for.as_secs());
-                Ending::NeverBooted { why, console }
+                MachineEnd::NeverBooted { why, console }
             }
         })
     }
 
-    fn ending(self, how: String) -> Ending {
+    fn ending(self, how: String) -> MachineEnd {
         let how = match self.done {
-            Some(Ok(())) => return Ending::PoweredOff,
+            Some(Ok(())) => return MachineEnd::PoweredOff,
             Some(Err(trouble)) => trouble,
             None => how,
         };
         let console = self.last_words.text();
         let panic = self.last_words.panic();
         match (self.up, panic) {
-            (true, Some(_)) => Ending::Panicked { console },
-            (true, None) => Ending::Died { how, console },
+            (true, Some(_)) => MachineEnd::Panicked { console },
+            (true, None) => MachineEnd::Died { how, console },
             (false, panic) => {
                 let mut why = panic.map_or(how, |line| format!("its kernel panicked: {line}"));
                 if self.last_words.wants_memory() {
                     why = format!("{why}; give it more memory ({}, in MiB)", qemu::MEMORY_VARIABLE);
                 }
-                Ending::NeverBooted { why, console }
+                MachineEnd::NeverBooted { why, console }
             }
         }
     }

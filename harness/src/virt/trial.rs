@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     image,
-    machine::{Ending, Guest, Told},
+    machine::{Guest, MachineEnd, Told},
     store::Kernel,
 };
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot>
     loop {
         match (guest.hear()?, boot) {
             (Told::Frame(_), _) => boot = Some(began.elapsed()),
-            (Told::Ended(Ending::PoweredOff), Some(boot)) => {
+            (Told::Ended(MachineEnd::PoweredOff), Some(boot)) => {
                 return Ok(Boot { image: image.size(), build, boot });
             }
             (Told::Ended(ending), _) => {

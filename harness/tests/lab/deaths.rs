@@ -23,7 +23,7 @@ async fn a_process_that_ends_says_goodbye_whatever_ended_it(
     kind: HostKind,
 ) -> Result {
     let lab = scene.lab().kind("b", kind).build().await?;
-    for (_, ending) in Ending::ALL {
+    for (_, ending) in ProcessEnd::ALL {
         let before = lab.wire().mark().await?;
         let Pair { a, b, .. } = scene.pair().connect_in(&lab).await?;
         b.process.end_by(ending).await?;
@@ -43,7 +43,7 @@ async fn a_process_that_ends_with_unread_data_slams_the_door(
     kind: HostKind,
 ) -> Result {
     let lab = scene.lab().kind("b", kind).build().await?;
-    for (_, ending) in Ending::ALL {
+    for (_, ending) in ProcessEnd::ALL {
         let before = lab.wire().mark().await?;
         let Pair { a, b, .. } = scene.pair().connect_in(&lab).await?;
         a.write("unread").ok().await?;

@@ -39,7 +39,7 @@ async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
     a.write("hello").ok().await?;
     let heard = reading.done().await?.bytes(b"hello")?;
     holds("the guest's clock is the machine's", heard.ended() <= Stamp::now())?;
-    b.host().process_named("mortal").await?.end_by(Ending::Crash).await?;
+    b.host().process_named("mortal").await?.end_by(ProcessEnd::Crash).await?;
     let other = b.host().process_named("other").await?;
     other.interrupt_on(Signal::SIGUSR1).ok().await?;
     let listener = other.listen(b.host().address(Ip::V4, 81)).await?;

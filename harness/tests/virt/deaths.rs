@@ -7,7 +7,7 @@ use std::{
     process::Stdio,
 };
 
-use lastack::virt::{Ending, Guest, Told};
+use lastack::virt::{Guest, MachineEnd, Told};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -48,7 +48,7 @@ fn killed_from_outside() -> Checked {
     let mut guest = guests::up("spin")?;
     kill(Pid::from_raw(guest.pid()), Signal::SIGKILL)?;
     match guest.hear()? {
-        Told::Ended(Ending::Died { how, .. }) if how == "QEMU killed by SIGKILL" => Ok(()),
+        Told::Ended(MachineEnd::Died { how, .. }) if how == "QEMU killed by SIGKILL" => Ok(()),
         other => Err(format!("{other:?}").into()),
     }
 }

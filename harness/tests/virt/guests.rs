@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use lastack::{
     runner::places::Places,
-    virt::{Ending, Guest, Image, Kernel, Told, image, trial},
+    virt::{Guest, Image, Kernel, MachineEnd, Told, image, trial},
 };
 
 use crate::common::{Checked, Named};
@@ -52,7 +52,7 @@ pub fn up(manifest: &str) -> Checked<Guest> {
 }
 
 /// What a guest with this manifest says, and how it ends.
-fn run(manifest: &str) -> Checked<(Vec<String>, Ending)> {
+fn run(manifest: &str) -> Checked<(Vec<String>, MachineEnd)> {
     let mut guest = up(manifest)?;
     let mut said = Vec::new();
     loop {
@@ -66,12 +66,12 @@ fn run(manifest: &str) -> Checked<(Vec<String>, Ending)> {
 /// What one that comes to a good end says.
 fn done(manifest: &str) -> Checked<Vec<String>> {
     match run(manifest)? {
-        (said, Ending::PoweredOff) => Ok(said),
+        (said, MachineEnd::PoweredOff) => Ok(said),
         (said, ending) => Err(format!("{ending:?} after {said:?}").into()),
     }
 }
 
-fn ended(ending: &Ending, as_expected: bool) -> Checked {
+fn ended(ending: &MachineEnd, as_expected: bool) -> Checked {
     if as_expected { Ok(()) } else { Err(format!("it ended otherwise: {ending:?}").into()) }
 }
 
@@ -127,19 +127,19 @@ fn crashes() -> Checked {
     let (_, ending) = run("crash")?;
     let said =
         |console: &str| console.contains("Kernel panic - not syncing: sysrq triggered crash");
-    ended(&ending, matches!(&ending, Ending::Panicked { console } if said(console)))
+    ended(&ending, matches!(&ending, MachineEnd::Panicked { console } if said(console)))
 }
 
 fn exits() -> Checked {
     let (_, ending) = run("exit")?;
     let said = |console: &str| console.contains("Attempted to kill init!");
-    ended(&ending, matches!(&ending, Ending::Panicked { console } if said(console)))
+    ended(&ending, matches!(&ending, MachineEnd::Panicked { console } if said(console)))
 }
 
 fn panics() -> Checked {
     let (said, ending) = run("echo before\npanic a word of its own\necho after")?;
     same(said.concat(), "before".to_owned())?;
-    let Ending::Died { how, console } = &ending else { return ended(&ending, false) };
+    let MachineEnd::Died { how, console } = &ending else { return ended(&ending, false) };
     let own = "a word of its own";
     ended(&ending, how.ends_with(&format!("panicked: {own}")) && console.contains(own))
 }

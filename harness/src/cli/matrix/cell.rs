@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::runner::events::{Finished, Outcome};
+use crate::runner::events::{CaseOutcome, Finished};
 use crate::runner::needs::Unmet;
 
 /// What became of one case on one kernel.
@@ -21,9 +21,9 @@ pub(super) struct Cell {
 impl Cell {
     pub(super) fn finished(finished: &Finished) -> Self {
         let verdict = match finished.outcome {
-            Outcome::Passed => "ok",
-            Outcome::Failed(_) => "FAILED",
-            Outcome::TooSlow(_) => "too slow",
+            CaseOutcome::Passed => "ok",
+            CaseOutcome::Failed(_) => "FAILED",
+            CaseOutcome::TooSlow(_) => "too slow",
         };
         let mut evidence = finished.outcome.message().to_owned();
         let directory = finished.evidence.as_ref().and_then(|left| left.directory.as_ref());

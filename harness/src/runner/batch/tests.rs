@@ -34,7 +34,7 @@ impl Boot for Scripts {
 
 impl Voice for Script {
     fn next(&mut self) -> Result<Told> {
-        Ok(self.0.pop_front().unwrap_or(Told::Ended(Ending::PoweredOff)))
+        Ok(self.0.pop_front().unwrap_or(Told::Ended(MachineEnd::PoweredOff)))
     }
 }
 
@@ -48,12 +48,12 @@ fn started(index: usize) -> Told {
 
 fn passed(index: usize) -> Told {
     let elapsed = Duration::from_secs(7_925);
-    said(FromVirtual::Finished(index, Finished::bare(Outcome::Passed, Place::Host, elapsed)))
+    said(FromVirtual::Finished(index, Finished::bare(CaseOutcome::Passed, Place::Host, elapsed)))
 }
 
 fn panicked() -> Told {
     let console = "[ 1.0] Kernel panic - not syncing: sysrq triggered crash\n".to_owned();
-    Told::Ended(Ending::Panicked { console })
+    Told::Ended(MachineEnd::Panicked { console })
 }
 
 /// Three cases: `c::a`, `c::b`, `c::c`.
@@ -134,7 +134,7 @@ fn the_last_words_of_a_guest_are_with_the_cases_it_was_running() {
 
 #[test]
 fn guests_that_die_without_coming_further_are_not_started_for_ever() {
-    let died = || Told::Ended(Ending::Died { how: "killed".into(), console: String::new() });
+    let died = || Told::Ended(MachineEnd::Died { how: "killed".into(), console: String::new() });
     let scripts = Scripts::of([vec![passed(0), died()], vec![died()], vec![passed(0)]]);
     let why = "its guest died: killed";
     expect(&scripts, &[("c::a", "pass"), ("c::b", why), ("c::c", why)]);
@@ -148,7 +148,7 @@ fn a_guest_that_leaves_cases_out_fails_them() {
 
 #[test]
 fn a_guest_that_never_comes_up_ignores_its_cases_with_the_reason() {
-    let never = Told::Ended(Ending::NeverBooted {
+    let never = Told::Ended(MachineEnd::NeverBooted {
         why: "it has no module veth".into(),
         console: "one\ntwo\n\n".into(),
     });
@@ -178,7 +178,7 @@ fn nonsense_is_a_death_like_others() {
 fn evidence_of_a_failure_is_brought_out() {
     let home = tempfile::tempdir().unwrap();
     let mut failed =
-        Finished::bare(Outcome::Failed("no FIN".into()), Place::Host, Duration::from_secs(1));
+        Finished::bare(CaseOutcome::Failed("no FIN".into()), Place::Host, Duration::from_secs(1));
     failed.evidence = Some(Evidence { ladder: "the ladder".into(), ..Evidence::default() });
     let piece = |bytes: &[u8]| said(FromVirtual::Capture(0, bytes.to_vec()));
     let scripts = Scripts::of([vec![
@@ -217,7 +217,7 @@ fn a_guest_with_nothing_to_do_is_a_trial_of_its_kernel() {
 #[test]
 fn a_trial_says_why_a_kernel_is_of_no_use() {
     let console = "[ 0.1] one\n[ 0.2] no working init\n".to_owned();
-    let never = Ending::NeverBooted { why: "it said nothing for 60 s".to_owned(), console };
+    let never = MachineEnd::NeverBooted { why: "it said nothing for 60 s".to_owned(), console };
     for (told, reason) in [
         (vec![said(FromVirtual::Useless("no namespaces".to_owned()))], "no namespaces"),
         (vec![started(0)], "it spoke of a case, and was given none"),
