@@ -48,11 +48,11 @@ enum Silence {
 
 /// What the survivor is left with.
 #[derive(Debug, PartialEq)]
-struct Sent {
+struct Left {
     read: Option<Errno>,
     then: Vec<u8>,
     poll: Option<Events>,
-    /// What it sent in vain: flags, sequence number, length.
+    /// What it sent unacknowledged: flags, sequence number, length.
     sent: Vec<(Flags, u32, u32)>,
 }
 
@@ -78,11 +78,11 @@ async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
     same("segments of one more than of the other", true, {
         one.sent.len().abs_diff(other.sent.len()) <= 1
     })?;
-    let cut = |one: Sent| Sent { sent: one.sent[..shared].to_vec(), ..one };
+    let cut = |one: Left| Left { sent: one.sent[..shared].to_vec(), ..one };
     same("what the survivor sees", cut(one), cut(other))
 }
 
-async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Sent> {
+async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Left> {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let give_up = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
@@ -103,7 +103,7 @@ async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<
     wire.absent(start, any().arrived(true)).await?;
     b.kernel().is(State::Established)?;
     let all = wire.segments().into_iter().filter(|it| it.from == "a" && it.swallowed());
-    Ok(Sent {
+    Ok(Left {
         read: failed.answer().err(),
         then: a.read(1).ok().await?,
         poll: a.poll(Events::ALL, None).ok().await.ok(),
