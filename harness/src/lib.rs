@@ -25,7 +25,6 @@
 
 pub mod cli;
 mod close_kind;
-pub mod error;
 pub mod fault;
 pub mod guest;
 pub mod lab;
@@ -35,18 +34,17 @@ pub mod process;
 pub mod report;
 pub mod runner;
 mod scene;
-mod stall;
-mod stamp;
-pub mod sys;
 mod unacknowledged;
 pub mod verdict;
-pub mod virt;
-
 pub mod wire;
 
 pub use cli::program;
 pub use close_kind::CloseKind;
 pub use error::{Error, Mismatch, Result};
+pub use lastack_sys as sys;
+pub use lastack_sys::error;
+use lastack_sys::{stall, stamp};
+pub use lastack_virt as virt;
 pub use pair::{End, PORT, Pair, PairBuilder};
 pub use runner::libtest::test_main;
 pub use runner::registry::{FamilySource, Problems, Registry};

@@ -36,7 +36,7 @@ pub(super) enum Body {
 }
 
 /// How a process came to be out of reach.
-pub(super) enum Gone {
+pub(super) enum Lost {
     /// It ended with this status.
     Ended(WaitStatus),
     /// It lives on, and only its channel has closed.
@@ -91,20 +91,20 @@ impl Body {
     }
 
     /// Waits until it has ended.
-    pub(super) async fn ended(&self, pid: i32) -> Result<Gone> {
+    pub(super) async fn ended(&self, pid: i32) -> Result<Lost> {
         match self {
             Self::Here(pidfd) => {
                 let context = || format!("wait for process {pid}");
                 drop(pidfd.readable().await.context(context)?);
                 match inside::collect(pidfd.get_ref().as_fd()) {
-                    Err(Errno::ECHILD) => Ok(Gone::Collected),
-                    other => other.context(context).map(Gone::Ended),
+                    Err(Errno::ECHILD) => Ok(Lost::Collected),
+                    other => other.context(context).map(Lost::Ended),
                 }
             }
             Self::InGuest(_, ending) => {
                 let mut ending = ending.clone();
                 let told = ending.wait_for(Option::is_some).await.map(|status| *status);
-                Ok(told.map_or(Gone::MachineGone, |status| fate(pid, status)))
+                Ok(told.map_or(Lost::MachineGone, |status| fate(pid, status)))
             }
         }
     }
@@ -112,16 +112,16 @@ impl Body {
     /// What has become of it, when its channel has closed: a dying process closes its descriptors
     /// some time before it can be collected (`kernel/exit.c`, `do_exit`); one that executed
     /// another program never can.
-    pub(super) fn fate(&self, pid: i32) -> Gone {
+    pub(super) fn fate(&self, pid: i32) -> Lost {
         let deadline = Instant::now() + DYING;
         match self {
             Self::Here(pidfd) => {
                 let pidfd = pidfd.get_ref().as_fd();
                 let _ = readable(&[pidfd], Some(deadline));
                 match inside::collect(pidfd) {
-                    Ok(status) => Gone::Ended(status),
-                    Err(Errno::EAGAIN) => Gone::Lives,
-                    Err(_) => Gone::Collected,
+                    Ok(status) => Lost::Ended(status),
+                    Err(Errno::EAGAIN) => Lost::Lives,
+                    Err(_) => Lost::Collected,
                 }
             }
             Self::InGuest(_, ending) => loop {
@@ -130,10 +130,10 @@ impl Body {
                 }
                 // Its sender is gone with the line to its machine.
                 if ending.has_changed().is_err() {
-                    return Gone::MachineGone;
+                    return Lost::MachineGone;
                 }
                 if Instant::now() > deadline {
-                    return Gone::Lives;
+                    return Lost::Lives;
                 }
                 std::thread::sleep(Duration::from_millis(1));
             },
@@ -141,7 +141,7 @@ impl Body {
     }
 }
 
-impl Gone {
+impl Lost {
     /// What to say of somebody who waits for the end of a process that cannot be told.
     pub(super) fn unknown(&self, process: &str) -> Error {
         let answer = match self {
@@ -152,9 +152,9 @@ impl Gone {
     }
 }
 
-fn fate(pid: i32, status: Option<i32>) -> Gone {
+fn fate(pid: i32, status: Option<i32>) -> Lost {
     let status = status.and_then(|raw| WaitStatus::from_raw(Pid::from_raw(pid), raw).ok());
-    status.map_or(Gone::Collected, Gone::Ended)
+    status.map_or(Lost::Collected, Lost::Ended)
 }
 
 /// `/proc/PID/task/TID/syscall` says "running" for a thread that does not sleep

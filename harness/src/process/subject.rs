@@ -13,7 +13,7 @@ use nix::sys::{signal::Signal, wait::WaitStatus};
 
 use super::{
     agent,
-    body::{Body, Gone},
+    body::{Body, Lost},
     call::Call,
     option,
     protocol::{Op, Value},
@@ -119,16 +119,16 @@ impl Process {
     /// What a call says that will have no answer: its channel has closed.
     pub(super) fn gone(&self, what: &str) -> Error {
         let fate = match self.0.body.fate(self.0.pid) {
-            Gone::Ended(status) => {
+            Lost::Ended(status) => {
                 let words = words(status);
                 let _ = self.0.status.set(status);
                 words
             }
-            Gone::Lives => "lives on as another program".to_owned(),
-            Gone::Collected => {
+            Lost::Lives => "lives on as another program".to_owned(),
+            Lost::Collected => {
                 self.0.status.get().map_or("ended".to_owned(), |status| words(*status))
             }
-            Gone::MachineGone => "died with its machine".to_owned(),
+            Lost::MachineGone => "died with its machine".to_owned(),
         };
         Error::mismatch(what, "an answer", format!("no answer: the process {fate}"))
     }

@@ -11,7 +11,7 @@ use nix::{
 use super::{Process, WHOLE};
 use crate::{
     error::{Context, Error, Result},
-    process::{body::Gone, protocol::Op, socket::count},
+    process::{body::Lost, protocol::Op, socket::count},
 };
 
 impl Process {
@@ -77,11 +77,11 @@ impl Process {
             return Ok(*status);
         }
         let status = match self.0.body.ended(self.0.pid).await? {
-            Gone::Ended(status) => status,
+            Lost::Ended(status) => status,
             // Seen to end by another who waited, meanwhile.
             _ if self.0.status.get().is_some() => self.0.status.get().copied().expect("just seen"),
             // A forked child is its parent's to collect, for as long as that lives.
-            Gone::Collected => self.collected_by_parent().await?,
+            Lost::Collected => self.collected_by_parent().await?,
             fate => return Err(fate.unknown(self.name())),
         };
         Ok(*self.0.status.get_or_init(|| status))

@@ -11,7 +11,7 @@
 use std::{os::fd::OwnedFd, path::PathBuf, process::Command};
 
 use super::store::{Kernel, Lack};
-use crate::sys::{inside, probe};
+use lastack_sys::{inside, probe};
 
 /// The program.
 const PROGRAM: &str = "qemu-system-x86_64";

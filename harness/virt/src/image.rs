@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{archive::Archive, init, modules, program, store::Kernel};
-use crate::error::{Context, Result};
+use lastack_sys::error::{Context, Result};
 
 /// What a guest is booted from: a kernel, and a file system with this program as its init.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ fn keep(kernel: &Kernel, cache: &Path, archive: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::virt::fakes::{self, RELEASE};
+    use crate::fakes::{self, RELEASE};
 
     #[test]
     fn modules_are_unpacked_once_and_again_when_what_was_kept_is_not_whole() {

@@ -64,7 +64,7 @@ static WITNESS: OnceLock<Witness> = OnceLock::new();
 /// Has `witness` called whenever an expectation is found not met, on the thread that found it:
 /// before the error goes its way, and guards that it passes are dropped and lift their faults.
 /// The first to ask is heard; a case's process asks once.
-pub(crate) fn on_mismatch(witness: impl Fn() + Send + Sync + 'static) {
+pub fn on_mismatch(witness: impl Fn() + Send + Sync + 'static) {
     let _ = WITNESS.set(Box::new(witness));
 }
 

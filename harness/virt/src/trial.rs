@@ -10,7 +10,7 @@ use super::{
     machine::{Guest, MachineEnd, Told},
     store::Kernel,
 };
-use crate::error::{Error, Result};
+use lastack_sys::error::{Error, Result};
 
 /// What it took to boot a guest that had nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

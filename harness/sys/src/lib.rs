@@ -1,10 +1,14 @@
 //! The ground floor: what lastack asks of the kernel, and the only `unsafe` in it.
+//!
+//! [`error`] holds the words in which everything in lastack fails, [`stamp`] the one clock that all
+//! is put in order by, [`stall`] how long this machine has kept the harness waiting.
 
 pub mod calls;
 pub mod child;
 mod clone;
 pub mod conntrack;
 pub mod counters;
+pub mod error;
 pub mod inside;
 pub mod neighbours;
 pub mod netem;
@@ -20,8 +24,13 @@ pub mod seqpacket;
 pub mod signals;
 pub mod sock_diag;
 pub mod spawn;
+pub mod stall;
+pub mod stamp;
 pub mod sysctl;
 pub mod tbf;
 pub mod tc;
 pub mod tcp_info;
 pub mod transmit;
+
+pub use error::{Error, Mismatch, Result};
+pub use stamp::Stamp;

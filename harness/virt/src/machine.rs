@@ -20,9 +20,9 @@ use std::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{console::Console, image::Image, port::Message, qemu, watch::Watch};
-use crate::{
+use lastack_sys::{
+    child::{Child, End, readable},
     error::{Context, Error, Result},
-    sys::child::{Child, End, readable},
 };
 
 /// How long a guest may work without a word (see `watch`), unless [`SILENCE_VARIABLE`] says

@@ -19,7 +19,10 @@ pub use table::Distribution;
 /// What an impaired path does to what is sent over it. A percentage is between 0 and 100.
 ///
 /// ```
-/// use lastack::prelude::*;
+/// use std::time::Duration;
+///
+/// use lastack_sys::netem::Netem;
+///
 /// let satellite = Netem::new().delay(Duration::from_millis(300)).loss(1.5);
 /// assert!(satellite.check().is_ok());
 /// assert!(Netem::new().loss(150.0).check().is_err());

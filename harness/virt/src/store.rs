@@ -246,7 +246,7 @@ fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::virt::fakes::{self, RELEASE};
+    use crate::fakes::{self, RELEASE};
 
     fn refused(path: &Path) -> String {
         Kernel::at(path).unwrap_err().to_string()

@@ -24,8 +24,8 @@ use nix::{
 };
 
 use super::port::Message;
-use crate::error::{Context, Result};
-use crate::sys::probe;
+use lastack_sys::error::{Context, Result};
+use lastack_sys::probe;
 
 /// Where this program is, in a guest.
 pub(super) const PROGRAM: &str = "/init";

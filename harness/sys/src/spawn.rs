@@ -201,7 +201,7 @@ mod tests {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
     use super::*;
-    use crate::sys::child::End;
+    use crate::child::End;
 
     /// As many as a case itself may have.
     const MANY: u64 = 1024;

@@ -12,7 +12,7 @@ use object::{
 };
 
 use super::archive::Archive;
-use crate::error::{Context, Error, Result};
+use lastack_sys::error::{Context, Error, Result};
 
 type Header = elf::FileHeader64<LittleEndian>;
 

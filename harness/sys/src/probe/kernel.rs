@@ -10,7 +10,7 @@ use nix::sys::socket::{
 use std::os::fd::AsRawFd;
 
 use super::Answer;
-use crate::sys::{
+use crate::{
     conntrack, nft,
     rtnl::{self, Rtnl},
     sysctl, tbf,

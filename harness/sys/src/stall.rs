@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use crate::sys::probe;
+use crate::probe;
 
 static WORST: AtomicU64 = AtomicU64::new(0);
 
 /// Takes note of a delay that only a busy machine explains.
-pub(crate) fn note(delay: Duration) {
+pub fn note(delay: Duration) {
     let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
     WORST.fetch_max(nanos, Ordering::Relaxed);
 }

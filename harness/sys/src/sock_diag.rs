@@ -112,6 +112,26 @@ pub struct SocketEntry {
     identity: [u8; 48],
 }
 
+impl std::fmt::Display for SocketEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { state, local, remote, receive_queue, send_queue, .. } = self;
+        write!(f, "{state:<11} {receive_queue:>6} {send_queue:>6}  {local} > {remote}")?;
+        if let Some((timer, left, count)) = &self.timer {
+            let name = match timer {
+                Timer::Retransmit => "retransmit",
+                Timer::Keepalive => "keepalive",
+                Timer::TimeWait => "timewait",
+                Timer::Persist => "persist",
+            };
+            write!(f, "  timer {name} {left:.3?} ({count})")?;
+        }
+        if self.inode == 0 && !matches!(state, State::TimeWait | State::Listen) {
+            write!(f, "  orphan")?;
+        }
+        Ok(())
+    }
+}
+
 /// A diagnosis socket in one network namespace.
 #[derive(Debug)]
 pub struct Diag(OwnedFd);

@@ -13,7 +13,7 @@ use std::{
 use object::{Object, ObjectSection};
 
 use super::store::Kernel;
-use crate::error::{Context, Error, Result};
+use lastack_sys::error::{Context, Error, Result};
 
 /// Without these a guest cannot talk, or has no cable to give a case, or cannot say what its
 /// sockets do.
@@ -204,7 +204,7 @@ fn strip_signature(module: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::virt::fakes::{self, RELEASE};
+    use crate::fakes::{self, RELEASE};
 
     #[test]
     fn modules_come_behind_what_they_need_and_without_signatures() {

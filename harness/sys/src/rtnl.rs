@@ -70,7 +70,7 @@ pub fn socket() -> Result<Socket> {
 ///
 /// # Errors
 /// The kernel refuses the socket.
-pub(crate) fn blocking_socket() -> Result<OwnedFd> {
+pub fn blocking_socket() -> Result<OwnedFd> {
     let socket = socket()?;
     socket.set_non_blocking(false).context(|| "let a netlink socket block".to_owned())?;
     Ok(descriptor(socket))
@@ -90,7 +90,7 @@ impl Rtnl {
 
     /// As [`Self::start`], over a netlink socket or what passes for one: it keeps messages whole,
     /// does not mind to whom they are addressed, and never ends.
-    pub(crate) fn over(socket: OwnedFd) -> Self {
+    pub fn over(socket: OwnedFd) -> Self {
         // SAFETY: the descriptor comes straight from who gives up owning it.
         let socket = unsafe { TokioSocket::from_raw_fd(socket.into_raw_fd()) };
         let (connection, handle, _) = rtnetlink::from_socket(socket);

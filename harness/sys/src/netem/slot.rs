@@ -9,7 +9,10 @@ use super::Distribution;
 /// `get_slot_next`).
 ///
 /// ```
-/// use lastack::prelude::*;
+/// use std::time::Duration;
+///
+/// use lastack_sys::netem::{Netem, Slot};
+///
 /// let wifi = Slot { packets: 64, ..Slot::every(Duration::from_millis(5)) };
 /// assert!(Netem::new().slot(wifi).check().is_ok());
 /// ```

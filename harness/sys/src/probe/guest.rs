@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Answer, program};
-use crate::sys::private_tmpfs::{self, MOUNTPOINT};
+use crate::private_tmpfs::{self, MOUNTPOINT};
 
 /// Debian's name for user-mode Linux.
 pub const PROGRAM: &str = "linux.uml";
