@@ -50,7 +50,7 @@ async fn three_segments(scene: &Scene, ip: Ip) -> Result<(Pair, Segment)> {
     if late > timers::ATO_MIN - timers::JIFFY_AT_MOST {
         // No fault of the kernel's: b's thread did not get to run in time.
         let what = format!("b closed {late:.1?} after a's FIN, past its delayed acknowledgement");
-        return Err(Error::TooSlow(what));
+        return Err(Error::too_slow(what));
     }
     let three =
         [fin().from("a").empty(), fin().flags(Flags::ACK).from("b").empty(), pure_ack().from("a")];

@@ -35,7 +35,7 @@ async fn withheld(scene: Scene, ip: Ip) -> Result {
     let challenge = wire.expect(pure_ack().from("b").ack(1)).after(&first).await?;
     let second = impostor.syn().seq(1).send().await?;
     if second.at().since(challenge.at()) >= limit {
-        return Err(Error::TooSlow("the second SYN came after the limit".to_owned()));
+        return Err(Error::too_slow("the second SYN came after the limit"));
     }
     wire.never(&second, any()).for_(limit).await?;
     same("withheld", 1, b.host().counter("TCPACKSkippedChallenge")?)?;

@@ -40,7 +40,7 @@ async fn probed(scene: Scene, kind: HostKind, ip: Ip, idle: Duration) -> Result 
 
     lab.power_off("b").that_may_miss().now().await?.boot().await?;
     if Stamp::now().since(last_heard.at()) > idle {
-        return Err(Error::TooSlow("the machine was not up again before the first probe".into()));
+        return Err(Error::too_slow("the machine was not up again before the first probe"));
     }
 
     let failed = reading.done().await?.errno(Errno::ECONNRESET)?;

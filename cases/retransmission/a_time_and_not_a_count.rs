@@ -67,7 +67,7 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     let end = timers::give_up(retries, rto, timers::RTO_MAX);
     if most != *end.retransmissions.end() {
         let seen = format!("a slow handshake has left the timeout at {rto:?}");
-        return Err(Error::TooSlow(seen));
+        return Err(Error::too_slow(seen));
     }
 
     let _silence = pair.lab.black_hole().open().await?;

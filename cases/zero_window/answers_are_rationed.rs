@@ -51,7 +51,7 @@ async fn rationed(scene: Scene, (ip, limit): (Ip, u64)) -> Result {
 
     let (limit, distance) = (Duration::from_millis(limit), second.at().since(first.at()));
     if distance.abs_diff(limit) < timers::JIFFY_AT_MOST {
-        return Err(Error::TooSlow(format!("the second probe came {distance:?} after the first")));
+        return Err(Error::too_slow(format!("the second probe came {distance:?} after the first")));
     }
     let answers = wire
         .segments()
@@ -74,7 +74,7 @@ async fn too_many(scene: Scene, ip: Ip) -> Result {
     wire.expect(pure_ack().from("b").window(0)).after(&closed).await?;
     wire.absent(&closed, any().arrived(false)).await?;
     let last = wire.segments().into_iter().rfind(|it| it.probe);
-    let last = last.ok_or_else(|| Error::Usage("no probe".to_owned()))?;
+    let last = last.ok_or_else(|| Error::usage("no probe"))?;
     let gap = timers::window_probe_gap(1, 1, rto, timers::RTO_MAX);
     let window = Window::timer(gap, "one unanswered probe and one wait");
     window.judge("the end after the last probe", told.ended().since(last.at()))?;

@@ -111,7 +111,7 @@ impl End {
             CloseKind::Kill => self.process.end_by(ProcessEnd::Kill).await,
             CloseKind::LingerZero => self.reset().await,
             CloseKind::Unread => match self.unread().ok().await? {
-                0 => Err(Error::Usage("leave with data unread: there is none".to_owned())),
+                0 => Err(Error::usage("leave with data unread: there is none")),
                 _ => self.close().ok().await,
             },
         }

@@ -40,7 +40,7 @@ pub mod wire;
 
 pub use cli::program;
 pub use close_kind::CloseKind;
-pub use error::{Error, Mismatch, Result};
+pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use lastack_sys as sys;
 pub use lastack_sys::error;
 use lastack_sys::{stall, stamp};

@@ -99,13 +99,13 @@ impl Bench {
             if word == "--runs" {
                 let count = words.next().and_then(|count| count.parse().ok());
                 runs = count.filter(|count| *count > 0).ok_or_else(|| {
-                    Error::Usage("--runs is followed by how often, at least once".to_owned())
+                    Error::usage("--runs is followed by how often, at least once")
                 })?;
             } else if let Some(section) = SECTIONS.iter().find(|(name, _)| *name == word) {
                 sections.push(*section);
             } else {
                 let names = SECTIONS.map(|(name, _)| name).join(", ");
-                return Err(Error::Usage(format!("nothing to measure is called {word}: {names}")));
+                return Err(Error::usage(format!("nothing to measure is called {word}: {names}")));
             }
         }
         if sections.is_empty() {

@@ -27,11 +27,11 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
     let NewArguments { family, name, covers, new_family } = arguments;
     for (what, word) in [("family", family), ("name", name)] {
         if !snake_case(word) || RESERVED.split(' ').any(|reserved| reserved == word) {
-            return Err(Error::Usage(format!("{word:?} is no {what}: use plain snake_case")));
+            return Err(Error::usage(format!("{word:?} is no {what}: use plain snake_case")));
         }
     }
     if !home.is_dir() {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "the case crate is not at {}: this program was built elsewhere",
             home.display()
         )));
@@ -40,7 +40,7 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
     if !folder.is_dir() && !new_family {
         let known: BTreeSet<_> = registry.cases().iter().map(|case| case.family).collect();
         let known = known.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "there is no family {family} (there are {known}); --new-family begins one"
         )));
     }
@@ -63,10 +63,10 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
 /// The id, if it is one and no other file covers it.
 fn free(registry: &Registry, id: &str) -> Result<String> {
     if !well_formed(id) {
-        return Err(Error::Usage(format!("{id:?} is no catalogue id such as GC-02")));
+        return Err(Error::usage(format!("{id:?} is no catalogue id such as GC-02")));
     }
     match registry.cases().iter().find(|case| case.covers.contains(&id)) {
-        Some(case) => Err(Error::Usage(format!("{id} is already covered, in {}", case.file))),
+        Some(case) => Err(Error::usage(format!("{id} is already covered, in {}", case.file))),
         None => Ok(id.to_owned()),
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn show(
     kernel: KernelArgument,
 ) -> Result<Exit> {
     let [filter] = filters else {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "show takes one case; {} were given ({}): two filters where one is allowed",
             filters.len(),
             filters.join(", ")

@@ -36,7 +36,7 @@ impl Detour {
     pub(super) async fn lay(lab: &Lab, patch: &Patch) -> Result<Self> {
         let (rtnl, mtu) = (patch.rtnl(), lab.mtu());
         if mtu > tbf::MTU {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "packets of up to {mtu} bytes cannot be held: let the lab's MTU be at most {}",
                 tbf::MTU
             )));

@@ -92,7 +92,7 @@ impl ForwardBuilder {
         let context = || format!("turn on \"{text}\"");
         let router = self.lab.router().context(context)?;
         if let Some(reason) = &self.deed.impossible {
-            return Err(Error::Usage(reason.clone())).context(context);
+            return Err(Error::usage(reason.clone())).context(context);
         }
         if let Some(host) = &self.aim.from {
             self.lab.living(host).context(context)?;
@@ -116,12 +116,12 @@ impl ForwardBuilder {
         }
         if let Some(bytes) = self.over {
             if bytes >= 65535 {
-                return Err(Error::Usage(format!("no packet is longer than {bytes} bytes")));
+                return Err(Error::usage(format!("no packet is longer than {bytes} bytes")));
             }
             selection.push_str(&format!("meta length > {bytes} "));
         }
         match self.aim.only {
-            Some(Flags(0)) => return Err(Error::Usage("every segment has no flags at all".into())),
+            Some(Flags(0)) => return Err(Error::usage("every segment has no flags at all")),
             Some(Flags(flags)) => {
                 selection.push_str(&format!("tcp flags & {flags:#x} == {flags:#x}"));
             }

@@ -110,12 +110,12 @@ impl ImpairmentBuilder {
                 let others = patch.ports().iter().filter(|port| port.host != *from);
                 match others.collect::<Vec<_>>()[..] {
                     [only] => Ok((vec![only.clone()], format!("from {from}"))),
-                    _ => Err(Error::Usage(format!(
+                    _ => Err(Error::usage(format!(
                         "what host {from} sends has more than one way here: say towards whom"
                     ))),
                 }
             }
-            (Some(from), Some(to)) => Err(Error::Usage(format!(
+            (Some(from), Some(to)) => Err(Error::usage(format!(
                 "an impairment from {from} and towards {to}: say one of them"
             ))),
         }
@@ -223,7 +223,7 @@ fn possible(netem: &Netem) -> Result {
     let (version, release) = probe::kernel_version();
     // An older kernel would ignore it without a word.
     if netem.has_seed() && version < SEEDS_SINCE {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "impossible impairment: a seed, which netem takes since Linux 6.6; this is {release}"
         )));
     }

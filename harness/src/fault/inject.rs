@@ -40,15 +40,15 @@ impl Impostor {
     pub(crate) fn new(lab: &Lab, from: SocketAddr, to: SocketAddr) -> Result<Self> {
         let text = format!("impostor of {from} towards {to}");
         if from.is_ipv4() != to.is_ipv4() {
-            return Err(Error::Usage(format!("{text}: the two are not of one address family")));
+            return Err(Error::usage(format!("{text}: the two are not of one address family")));
         }
         if lab.router().is_err() {
             lab.patch()?;
         } else if owner(lab, from.ip()).is_none() {
-            return Err(Error::Usage(format!("{text}: no host of this lab has {}", from.ip())));
+            return Err(Error::usage(format!("{text}: no host of this lab has {}", from.ip())));
         }
         let Some(victim) = owner(lab, to.ip()).cloned() else {
-            return Err(Error::Usage(format!("{text}: no host of this lab has {}", to.ip())));
+            return Err(Error::usage(format!("{text}: no host of this lab has {}", to.ip())));
         };
         let book = Arc::new(Book { text, sent: AtomicUsize::new(0) });
         lab.scene().keep_fault(book.clone());
@@ -164,7 +164,7 @@ impl Forged<'_> {
             // Of a peer that has said nothing any number will do.
             (None, Some(ack)) => INVENTED + ack,
             (None, None) => {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "{}: {to} has sent nothing that a forged {flags} could acknowledge",
                     book.text
                 )));
@@ -192,7 +192,7 @@ impl Forged<'_> {
             payload,
         };
         let bytes = frame.bytes().ok_or_else(|| {
-            Error::Usage(format!("{}: {payload_length} bytes do not fit a packet", book.text))
+            Error::usage(format!("{}: {payload_length} bytes do not fit a packet", book.text))
         })?;
         let text = format!("{}: {flags}", book.text);
         lab.scene().note(text);

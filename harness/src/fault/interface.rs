@@ -18,7 +18,7 @@ impl Lab {
         let (lab, name) = (self.clone(), host.name().to_owned());
         let act = async move |card: Card| {
             if !card.is_plugged_in().await? {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "the interface of host {name} is down or without carrier already"
                 )));
             }

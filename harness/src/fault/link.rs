@@ -75,13 +75,13 @@ impl Unplug {
         let context = || format!("unplug host {}", host.name());
         let card = host.card().context(context)?;
         if !card.is_plugged_in().await.context(context)? {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "host {} has no carrier to lose: it is unplugged already, or its interface is down",
                 host.name()
             )));
         }
         if lab.router().is_ok() {
-            return Err(Error::Usage(
+            return Err(Error::usage(
                 "this lab is routed, and cables are pulled at a patch or between two hosts"
                     .to_owned(),
             ))

@@ -19,7 +19,7 @@ impl Lab {
         let host = self.host(host)?.clone();
         let whole = self.mtu();
         if !(LEAST..whole).contains(&bytes) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "an MTU of {bytes} on host {} is no shrinking: it goes from {LEAST} to {}",
                 host.name(),
                 whole - 1

@@ -226,7 +226,7 @@ impl Rule {
         } else {
             return Ok(());
         };
-        Err(Error::Usage(format!("packet rule \"{self}\" cannot act: {trouble}")))
+        Err(Error::usage(format!("packet rule \"{self}\" cannot act: {trouble}")))
     }
 }
 

@@ -50,7 +50,7 @@ impl RulesBuilder {
     pub async fn turn_on(self) -> Result<Rules> {
         let patch = self.lab.patch()?.clone();
         if self.rules.is_empty() {
-            return Err(Error::Usage("no packet rule to turn on".to_owned()));
+            return Err(Error::usage("no packet rule to turn on"));
         }
         self.lab.wire().settle().await?;
         let mut bases = Vec::new();
@@ -113,7 +113,7 @@ impl RulesBuilder {
         let Some((from, to)) = rule.numbered_by() else { return Ok(None) };
         match self.lab.wire().origin(from, to) {
             Some(base) => Ok(Some(base)),
-            None => Err(Error::Usage(format!(
+            None => Err(Error::usage(format!(
                 "packet rule \"{rule}\" cannot act: {from} has sent nothing to {to} yet, so its \
                  sequence numbers are not known"
             ))),
@@ -171,7 +171,7 @@ impl Rules {
 
     fn detour(&self) -> Result<&Detour> {
         self.book.detour.as_ref().ok_or_else(|| {
-            Error::Usage(format!("{}: none of them holds anything", self.hits.text()))
+            Error::usage(format!("{}: none of them holds anything", self.hits.text()))
         })
     }
 

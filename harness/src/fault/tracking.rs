@@ -179,7 +179,7 @@ impl TrackingBuilder {
 
 fn whole_seconds(time: Duration) -> Result<u64> {
     match (time.as_secs(), time.subsec_nanos()) {
-        (0, _) | (_, 1..) => Err(Error::Usage(format!(
+        (0, _) | (_, 1..) => Err(Error::usage(format!(
             "a tracked connection's idle time is a whole number of seconds, not {time:?}"
         ))),
         (seconds, 0) => Ok(seconds),

@@ -31,7 +31,7 @@ use super::{
     protocol::{Answer, Ask, FromGuest, INIT, read_frame, write_frame},
 };
 use crate::{
-    error::{Context, Error, Result},
+    error::{Context, Result},
     process::{
         agent,
         protocol::{MESSAGE_LIMIT, decode},
@@ -109,10 +109,7 @@ impl Init {
                 continue;
             }
             let (id, ask): (u64, Ask) = decode(&message)?;
-            let answer = self.act(ask).unwrap_or_else(|error| match error {
-                Error::System { context, answer, .. } => Answer::Failed { context, answer },
-                other => Answer::Misused(other.to_string()),
-            });
+            let answer = self.act(ask).unwrap_or_else(Answer::Failed);
             self.say(&FromGuest::Answer(id, answer));
         }
     }

@@ -78,7 +78,7 @@ impl Line {
         let id = {
             let mut shared = held(&self.shared);
             if shared.gone {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "the guest kernel of host {} is gone",
                     self.host
                 )));
@@ -92,10 +92,7 @@ impl Line {
         let message = postcard::to_stdvec(&(id, ask)).context(context)?;
         self.write(INIT, &message).context(context)?;
         match answers.recv_timeout(PATIENCE) {
-            Ok(Answer::Failed { context, answer }) => {
-                Err(Error::system(context, answer).on_host(&self.host))
-            }
-            Ok(Answer::Misused(text)) => Err(Error::Usage(text)),
+            Ok(Answer::Failed(error)) => Err(error.on_host(&self.host)),
             Ok(answer) => Ok(answer),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 Err(Error::system(context(), format!("no answer in {} s", PATIENCE.as_secs())))

@@ -101,7 +101,7 @@ pub struct Configuration {
 }
 
 /// What a guest answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// It is done.
     Done,
@@ -115,19 +115,12 @@ pub enum Answer {
     Time(Stamp),
     /// Sockets, each as the kernel's `struct inet_diag_msg` with its attributes.
     Sockets(Vec<Vec<u8>>),
-    /// It failed to do this, for this reason.
-    Failed {
-        /// What was attempted.
-        context: String,
-        /// What the system answered.
-        answer: String,
-    },
-    /// The question was a wrong use of the harness.
-    Misused(String),
+    /// It failed, or the question was a wrong use of the harness.
+    Failed(crate::Error),
 }
 
 /// What init says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum FromGuest {
     /// The guest is up.
     Up,

@@ -183,7 +183,7 @@ impl LabBuilder {
     }
 
     fn check(&self) -> Result {
-        let usage = |text: String| Err(Error::Usage(text));
+        let usage = |text: String| Err(Error::usage(text));
         if self.names.len() < 2 || self.names.len() > 100 {
             return usage(format!("a lab has 2 to 100 hosts, not {}", self.names.len()));
         }

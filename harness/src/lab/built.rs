@@ -62,7 +62,7 @@ impl Lab {
     pub fn host(&self, name: &str) -> Result<&Host> {
         self.0.hosts.iter().find(|host| host.name() == name).ok_or_else(|| {
             let names: Vec<_> = self.0.hosts.iter().map(Host::name).collect();
-            Error::Usage(format!("no host {name} in this lab; it has {}", names.join(", ")))
+            Error::usage(format!("no host {name} in this lab; it has {}", names.join(", ")))
         })
     }
 
@@ -95,7 +95,7 @@ impl Lab {
         self.0.patch.as_ref().ok_or_else(|| {
             let instead =
                 if self.0.router.is_some() { "it is routed" } else { "it is a direct cable" };
-            Error::Usage(format!("this lab has no patch to put a fault in: {instead}"))
+            Error::usage(format!("this lab has no patch to put a fault in: {instead}"))
         })
     }
 
@@ -104,9 +104,10 @@ impl Lab {
     /// # Errors
     /// It was built without one.
     pub fn router(&self) -> Result<&Router> {
-        self.0.router.as_ref().ok_or_else(|| {
-            Error::Usage("this lab has no router: build it with routed()".to_owned())
-        })
+        self.0
+            .router
+            .as_ref()
+            .ok_or_else(|| Error::usage("this lab has no router: build it with routed()"))
     }
 
     /// The scene it was built for.

@@ -113,7 +113,7 @@ impl Host {
     pub(crate) fn not_in_a_guest(&self, what: &str) -> Result {
         match self.0.kind {
             HostKind::Namespace => Ok(()),
-            HostKind::Guest => Err(Error::Usage(format!(
+            HostKind::Guest => Err(Error::usage(format!(
                 "host {} is a guest kernel, where {what} is out of reach; make it a namespace, or \
                  use its processes",
                 self.name()

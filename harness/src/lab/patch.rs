@@ -65,7 +65,7 @@ struct Impaired(BTreeSet<u32>);
 impl Impaired {
     fn claim(&mut self, ports: &[Port]) -> Result {
         if let Some(port) = ports.iter().find(|port| self.0.contains(&port.index)) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "what goes to host {} is impaired already: change that impairment, which can do \
                  all at once, or lift it",
                 port.host
@@ -117,7 +117,7 @@ impl Patch {
         match host {
             Some(host) if ports.is_empty() => {
                 let names: Vec<_> = self.ports.iter().map(|port| port.host.as_str()).collect();
-                Err(Error::Usage(format!(
+                Err(Error::usage(format!(
                     "no host {host} at the patch; it has {}",
                     names.join(", ")
                 )))

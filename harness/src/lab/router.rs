@@ -100,7 +100,7 @@ impl Router {
     pub fn port(&self, host: &str) -> Result<&Port> {
         self.0.ports.iter().find(|port| port.host == host).ok_or_else(|| {
             let names: Vec<_> = self.0.ports.iter().map(|port| port.host.as_str()).collect();
-            Error::Usage(format!("no host {host} at the router; it has {}", names.join(", ")))
+            Error::usage(format!("no host {host} at the router; it has {}", names.join(", ")))
         })
     }
 
@@ -173,7 +173,7 @@ impl Router {
     /// Somebody has it.
     pub(crate) fn claim_tracking(&self) -> Result<Tracks> {
         if self.0.tracks.swap(true, Ordering::Relaxed) {
-            return Err(Error::Usage(
+            return Err(Error::usage(
                 "the router tracks connections already, and has one way of it: lift that first"
                     .to_owned(),
             ));

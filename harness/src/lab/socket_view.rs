@@ -52,13 +52,13 @@ impl Sighting {
     /// opens, and not still awaited once it is closed.
     ///
     /// # Errors
-    /// As [`Window::judge`]; [`Error::TooSlow`] if it was not looked often enough to tell.
+    /// As [`Window::judge`]; [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow) if it was not looked often enough to tell.
     pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
         let (seen, unseen) = (self.first.since(since), self.before.since(since));
         window.judge(what, if seen < window.from { seen } else { unseen.max(window.from) })?;
         let blind = self.first.since(self.before);
         if blind > SHARP_ENOUGH.max(seen / (LOOKS_IN_A_WAIT / 5)) {
-            return Err(Error::TooSlow(format!(
+            return Err(Error::too_slow(format!(
                 "{what} {seen:.3?}, but nobody looked for {blind:?}"
             )));
         }

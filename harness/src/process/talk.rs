@@ -104,7 +104,7 @@ impl Talk {
             return Ok(());
         };
         let Inner { host, process, .. } = &*self.0;
-        Err(Error::Usage(format!(
+        Err(Error::usage(format!(
             "thread {thread} of {host}/{process} is still in {}: make {what} on another (.on) \
              or let it wait its turn (.queued)",
             busy.text
@@ -145,7 +145,7 @@ impl Talk {
 
     fn ended_already(&self) -> Error {
         let Inner { host, process, .. } = &*self.0;
-        Error::Usage(format!("process {process} on host {host} has ended and takes no more calls"))
+        Error::usage(format!("process {process} on host {host} has ended and takes no more calls"))
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {

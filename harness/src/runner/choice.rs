@@ -40,7 +40,7 @@ pub fn choose_one<'r>(registry: &'r Registry, filter: &str) -> Result<&'r Case> 
         [case] => Ok(case),
         ref several => {
             let names: String = several.iter().map(|case| format!("\n  {}", case.name)).collect();
-            Err(Error::Usage(format!("{filter:?} means {} cases:{names}", several.len())))
+            Err(Error::usage(format!("{filter:?} means {} cases:{names}", several.len())))
         }
     }
 }
@@ -74,7 +74,7 @@ fn unknown(registry: &Registry, filter: &str) -> Error {
         true => "`lastack list` shows what there is".to_owned(),
         false => format!("the nearest are {}", names.join(", ")),
     };
-    Error::Usage(format!("no case, family or catalogue id matches {filter:?}; {advice}"))
+    Error::usage(format!("no case, family or catalogue id matches {filter:?}; {advice}"))
 }
 
 /// How many letters of `word` must be changed for it to be a part of `text` (Sellers 1980):

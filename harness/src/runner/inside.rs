@@ -39,7 +39,7 @@ fn run(
     let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
     let registry = gather().context(|| "know the cases".to_owned())?;
     let find = |name: &String| {
-        registry.find(name).ok_or_else(|| Error::Usage(format!("there is no case {name} in here")))
+        registry.find(name).ok_or_else(|| Error::usage(format!("there is no case {name} in here")))
     };
     let cases = cases.iter().map(find).collect::<Result<Vec<_>>>()?;
     fs::create_dir_all(HOME).context(|| format!("make {HOME}"))?;

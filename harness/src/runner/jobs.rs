@@ -33,7 +33,7 @@ pub fn asked() -> Result<Option<usize>> {
 fn count(value: &str) -> Result<usize> {
     match value.parse() {
         Ok(count) if count > 0 => Ok(count),
-        _ => Err(Error::Usage(format!(
+        _ => Err(Error::usage(format!(
             "RUST_TEST_THREADS is {value:?}; it should be a positive number"
         ))),
     }

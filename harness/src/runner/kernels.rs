@@ -32,7 +32,7 @@ impl std::str::FromStr for Allowed {
             Some(("virtual", which)) if !which.is_empty() => {
                 Ok(Self::Virtual(Some(which.to_owned())))
             }
-            _ => Err(Error::Usage(format!(
+            _ => Err(Error::usage(format!(
                 "{words:?} is no kernel: it should be host, virtual, or virtual=WHICH, where WHICH \
                  is how a release begins (6.12) or a path to a vmlinuz or to a folder that holds one"
             ))),
@@ -50,7 +50,7 @@ impl Allowed {
             Some(words) if !words.is_empty() => words
                 .to_string_lossy()
                 .parse()
-                .map_err(|error| Error::Usage(format!("{VARIABLE}: {error}"))),
+                .map_err(|error| Error::usage(format!("{VARIABLE}: {error}"))),
             _ => Ok(Self::Any),
         }
     }
@@ -158,14 +158,6 @@ impl Choice {
             }
         }
         Err(obstacles.swap_remove(0))
-    }
-}
-
-impl From<&Lack> for Unmet {
-    /// The want of a virtual kernel, as a need.
-    fn from(lack: &Lack) -> Self {
-        let Lack { reason, remedy } = lack.clone();
-        Self { need: "virtual".to_owned(), reason, remedy }
     }
 }
 

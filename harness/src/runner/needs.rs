@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+pub use lastack_sys::error::Unmet;
 
 use crate::sys::probe::{self, Answer, Trial};
 
@@ -38,23 +38,6 @@ pub enum Need {
     Before(u32, u32),
     /// A clock that jumps over idle time: the case waits longer than anybody would.
     VirtualTime,
-}
-
-/// A need that this machine does not meet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Unmet {
-    /// What is not met, by the name `lastack doctor` gives it.
-    pub need: String,
-    /// Why not, in one line.
-    pub reason: String,
-    /// What to do about it, in one line.
-    pub remedy: String,
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.reason, self.remedy)
-    }
 }
 
 impl Need {

@@ -17,7 +17,7 @@ use super::{
     registry::Registry,
 };
 use crate::{
-    error::{self, Context, Error, Result},
+    error::{self, Context, Error, ErrorKind, Result},
     lab::teardown,
     scene::Scene,
     sys::{calls, inside, spawn},
@@ -56,7 +56,7 @@ pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
     };
     let result = match registry.find(name) {
         Some(case) => runtime.block_on(perform(case.body(), &scene)),
-        None => Err(Error::Usage(format!("unknown case {name}"))),
+        None => Err(Error::usage(format!("unknown case {name}"))),
     };
     // The runtime is not dropped before: with it would go the channels to the agents, who would
     // end and close their sockets, and nobody would see any more how the case left them.
@@ -165,12 +165,12 @@ impl Finish {
         let report = Report {
             verdict: match result {
                 Ok(()) => Verdict::Passed,
-                Err(Error::TooSlow(_)) => Verdict::TooSlow,
+                Err(error) if error.kind() == ErrorKind::TooSlow => Verdict::TooSlow,
                 Err(_) => Verdict::Failed,
             },
             message: result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
             states: match result {
-                Err(Error::Mismatch(_)) => {
+                Err(error) if error.kind() == ErrorKind::Mismatch => {
                     self.seen.lock().expect("no holder of this lock panics").clone()
                 }
                 _ => self.scene.states(),

@@ -53,7 +53,7 @@ impl Window {
     /// Says whether `elapsed` lies inside.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if it is too early or too late; [`Error::TooSlow`] if it is too late by
+    /// [`ErrorKind::Mismatch`] if it is too early or too late; [`ErrorKind::TooSlow`] if it is too late by
     /// no more than the machine was seen to stall while the case ran.
     pub fn judge(&self, what: &str, elapsed: Duration) -> Result {
         if let Some(derived) = self.derived {
@@ -70,7 +70,7 @@ impl Window {
         let expected = self.to_string();
         let excused = self.to.saturating_add(stall);
         if elapsed > self.to && elapsed <= excused && stall > TOLERATED_STALL {
-            return Err(Error::TooSlow(format!(
+            return Err(Error::too_slow(format!(
                 "{what} {elapsed:.3?}, expected {expected}, but the machine stalled for {stall:.3?}"
             )));
         }
@@ -94,9 +94,14 @@ impl std::fmt::Display for Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     const fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
+    }
+
+    fn kind(judged: Result) -> ErrorKind {
+        judged.unwrap_err().kind()
     }
 
     #[test]
@@ -104,23 +109,23 @@ mod tests {
         let window = Window::timer(ms(1000), "one second");
         assert!(window.judge("x", ms(1000)).is_ok());
         assert!(window.judge("x", ms(1450)).is_ok());
-        assert!(matches!(window.judge("x", ms(980)), Err(Error::Mismatch(_))));
-        assert!(matches!(window.judge("x", ms(1451)), Err(Error::Mismatch(_))));
+        assert_eq!(kind(window.judge("x", ms(980))), ErrorKind::Mismatch);
+        assert_eq!(kind(window.judge("x", ms(1451))), ErrorKind::Mismatch);
     }
 
     #[test]
     fn a_window_may_be_open_towards_the_end() {
         let window = Window::at_least(ms(1000), "one second");
         assert!(window.judge("x", Duration::MAX).is_ok());
-        assert!(matches!(window.judge("x", ms(999)), Err(Error::Mismatch(_))));
+        assert_eq!(kind(window.judge("x", ms(999))), ErrorKind::Mismatch);
         assert_eq!(window.to_string(), "at least 1.000s (one second)");
     }
 
     #[test]
     fn a_stalled_machine_excuses_lateness_but_not_haste() {
         let window = Window::timer(ms(1000), "one second");
-        assert!(matches!(window.judge_on("x", ms(1900), ms(500)), Err(Error::TooSlow(_))));
-        assert!(matches!(window.judge_on("x", ms(2000), ms(500)), Err(Error::Mismatch(_))));
-        assert!(matches!(window.judge_on("x", ms(900), ms(500)), Err(Error::Mismatch(_))));
+        assert_eq!(kind(window.judge_on("x", ms(1900), ms(500))), ErrorKind::TooSlow);
+        assert_eq!(kind(window.judge_on("x", ms(2000), ms(500))), ErrorKind::Mismatch);
+        assert_eq!(kind(window.judge_on("x", ms(900), ms(500))), ErrorKind::Mismatch);
     }
 }

@@ -91,7 +91,7 @@ impl Never {
     /// From the start until this long after now. Fails at once when such a segment is seen.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] with the segment; [`Error::System`] where the wire was not all seen.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the segment; [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen.
     pub async fn for_(self, wait: Duration) -> Result {
         let Self { wire, start, pattern } = self;
         let deadline = Stamp::now().after(wait);

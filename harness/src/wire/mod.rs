@@ -77,7 +77,7 @@ impl Wire {
     /// Watches these taps on a thread of its own, and writes every frame to the journal.
     ///
     /// # Errors
-    /// [`Error::System`] where the thread cannot be made.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) where the thread cannot be made.
     pub fn observe(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
         Ok(Self { observer: Arc::new(Observer::start(taps, journal)?) })
     }
@@ -97,7 +97,7 @@ impl Wire {
     /// Waits until everything that the kernel has captured by now is among the segments.
     ///
     /// # Errors
-    /// [`Error::System`] where frames were lost, so that nothing can be said about the wire.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) where frames were lost, so that nothing can be said about the wire.
     pub async fn settle(&self) -> Result {
         let mut news = self.observer.news();
         let ticket = self.observer.ask_to_settle();
@@ -124,7 +124,7 @@ impl Wire {
     /// Expects a segment: the first that fits, seen already or within a second. Narrow it with
     /// [`Expectation::after`] and [`Expectation::within`], and await it.
     ///
-    /// Fails with [`Error::Mismatch`], which lists the segments that were seen instead.
+    /// Fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which lists the segments that were seen instead.
     pub fn expect(&self, pattern: Pattern) -> Expectation {
         Expectation::new(self.clone(), pattern)
     }
@@ -132,8 +132,8 @@ impl Wire {
     /// Expects segments in this order after `start`, others between allowed.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] with the first that is missing and what was seen in its place;
-    /// [`Error::System`] where the wire was not all seen.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the first that is missing and what was seen in its place;
+    /// [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen.
     pub async fn in_order(
         &self,
         start: impl Into<Mark>,
@@ -149,7 +149,7 @@ impl Wire {
     /// again before it is a tail loss probe (`net/ipv4/tcp_output.c`, `tcp_schedule_loss_probe`).
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there was none up to now; [`Error::System`] as [`Wire::settle`].
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) where there was none up to now; [`ErrorKind::System`](crate::ErrorKind::System) as [`Wire::settle`].
     pub async fn first_timeout(&self, host: &str, start: impl Into<Mark>) -> Result<Segment> {
         let again = pattern::data().from(host).retransmitted(true);
         let copies = [pattern::data().from(host), again.clone(), again];
@@ -182,7 +182,7 @@ impl Wire {
     /// Expects that no segment between `start` and now fits.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] with the first that does; [`Error::System`] as [`Wire::settle`].
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the first that does; [`ErrorKind::System`](crate::ErrorKind::System) as [`Wire::settle`].
     pub async fn absent(&self, start: impl Into<Mark>, pattern: Pattern) -> Result {
         expect::absent(self, start.into(), &pattern).await
     }

@@ -59,7 +59,7 @@ impl Observer {
     pub(crate) fn start(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
         let (ears, bell) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
         let (infos, taps): (Vec<_>, Vec<_>) = taps.into_iter().unzip();
-        let number = |i: usize| u8::try_from(i).map_err(|_| Error::Usage("over 255 taps".into()));
+        let number = |i: usize| u8::try_from(i).map_err(|_| Error::usage("over 255 taps"));
         for (i, TapInfo { host, name, near }) in infos.iter().enumerate() {
             let (host, name) = (host.clone(), name.clone());
             journal.write(&Record::Tap { tap: number(i)?, host, near: *near, name });

@@ -32,5 +32,5 @@ pub mod tc;
 pub mod tcp_info;
 pub mod transmit;
 
-pub use error::{Error, Mismatch, Result};
+pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use stamp::Stamp;

@@ -90,7 +90,7 @@ impl Tap {
     /// be tapped; it is heard from the moment it comes up.
     ///
     /// # Errors
-    /// [`crate::Error::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
+    /// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
     /// interface.
     pub fn open(ifindex: u32) -> Result<Self> {
         let on = || format!("tap interface {ifindex}");
@@ -120,7 +120,7 @@ impl Tap {
     /// arrived during it. Never blocks. An interface that went down is silence, not an error.
     ///
     /// # Errors
-    /// [`crate::Error::System`] where reading the socket fails.
+    /// [`crate::ErrorKind::System`] where reading the socket fails.
     pub fn drain(&mut self, mut each: impl FnMut(Frame<'_>)) -> Result {
         let began = Stamp::now();
         loop {
@@ -158,7 +158,7 @@ impl Tap {
     /// nobody read them in time.
     ///
     /// # Errors
-    /// [`crate::Error::System`] where the socket does not answer.
+    /// [`crate::ErrorKind::System`] where the socket does not answer.
     pub fn drops(&self) -> Result<u32> {
         // SAFETY: tpacket_stats is two integers; all zero is valid.
         let mut stats: libc::tpacket_stats = unsafe { zeroed() };
@@ -261,7 +261,7 @@ impl Notes {
 /// it needs no privilege and touches nothing.
 ///
 /// # Errors
-/// [`crate::Error::System`] where no socket can be made.
+/// [`crate::ErrorKind::System`] where no socket can be made.
 pub fn hold_stamps() -> Result<OwnedFd> {
     let on = || "switch on packet time stamps".to_owned();
     let socket = raw_socket(libc::AF_NETLINK).context(on)?;
@@ -272,7 +272,7 @@ pub fn hold_stamps() -> Result<OwnedFd> {
 /// The index of the interface `name` in the calling thread's network namespace.
 ///
 /// # Errors
-/// [`crate::Error::System`] where there is none.
+/// [`crate::ErrorKind::System`] where there is none.
 pub fn interface_index(name: &str) -> Result<u32> {
     nix::net::if_::if_nametoindex(name).context(|| format!("find interface {name}"))
 }
@@ -336,7 +336,7 @@ mod tests {
     fn an_interface_that_cannot_exist_is_refused_before_it_means_all_of_them() {
         for ifindex in [0, u32::MAX] {
             let error = Tap::open(ifindex).expect_err("no such interface");
-            assert!(matches!(error, crate::Error::System { .. }), "{error}");
+            assert_eq!(error.kind(), crate::ErrorKind::System, "{error}");
         }
     }
 

@@ -209,7 +209,7 @@ impl Rtnl {
         (name, new): (&str, u32),
         to: BorrowedFd<'_>,
     ) -> Result {
-        let new = i32::try_from(new).map_err(|_| Error::Usage(format!("index {new}")))?;
+        let new = i32::try_from(new).map_err(|_| Error::usage(format!("index {new}")))?;
         let link = LinkUnspec::new_with_index(index)
             .name(name)
             .setns_by_fd(to.as_raw_fd())

@@ -183,7 +183,7 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
 
 pub(super) fn text(text: &OsStr) -> Result<CString> {
     CString::new(text.as_bytes())
-        .map_err(|_| Error::Usage(format!("{} holds a NUL byte", text.to_string_lossy())))
+        .map_err(|_| Error::usage(format!("{} holds a NUL byte", text.to_string_lossy())))
 }
 
 /// A copy of `descriptor` numbered `least` or above, closed by exec.

@@ -8,7 +8,9 @@ use std::{
     io::{ErrorKind, Write},
 };
 
-use crate::error::{Error, Result};
+use nix::errno::Errno;
+
+use crate::error::{Context, Error, Result};
 
 /// Writes one sysctl. Only `net.` names are accepted: the others belong to the machine.
 ///
@@ -21,14 +23,21 @@ pub fn write(name: &str, value: &str) -> Result {
         .write(true)
         .open(path)
         .and_then(|mut file| file.write_all(value.as_bytes()));
-    answer.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::system(context(), "this kernel has no such sysctl")
-            .advise("check the name, or declare it as a need of the case"),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Error::system(context(), error).advise("it may be one that all namespaces share")
+    match answer {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(unknown(context()).advise("check the name, or declare it as a need of the case"))
         }
-        _ => Error::system(context(), error),
-    })
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            let refused = Err(error).context(context);
+            refused.map_err(|error| error.advise("it may be one that all namespaces share"))
+        }
+        other => other.context(context),
+    }
 }
 
 /// Reads one sysctl, without the trailing newline.
@@ -36,13 +45,16 @@ pub fn write(name: &str, value: &str) -> Result {
 /// # Errors
 /// The name is not under `net.`, or does not exist.
 pub fn read(name: &str) -> Result<String> {
-    read_to_string(path(name)?).map(|value| value.trim_end().to_owned()).map_err(|error| {
-        let answer = match error.kind() {
-            ErrorKind::NotFound => "this kernel has no such sysctl".to_owned(),
-            _ => error.to_string(),
-        };
-        Error::system(format!("read sysctl {name}"), answer)
-    })
+    let context = || format!("read sysctl {name}");
+    match read_to_string(path(name)?) {
+        Ok(value) => Ok(value.trim_end().to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(unknown(context())),
+        Err(error) => Err(error).context(context),
+    }
+}
+
+fn unknown(context: String) -> Error {
+    Error::system(context, "this kernel has no such sysctl").with_errno(Errno::ENOENT)
 }
 
 /// As [`write()`], for a sysctl that only some kernels have: its absence is no error.
@@ -50,19 +62,18 @@ pub fn read(name: &str) -> Result<String> {
 /// # Errors
 /// As [`write()`], but for the sysctl not being there.
 pub fn write_if_known(name: &str, value: &str) -> Result {
+    let context = || format!("set sysctl {name} to {value}");
     match OpenOptions::new().write(true).open(path(name)?) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Ok(mut file) => file
-            .write_all(value.as_bytes())
-            .map_err(|error| Error::system(format!("set sysctl {name} to {value}"), error)),
-        Err(error) => Err(Error::system(format!("set sysctl {name} to {value}"), error)),
+        Ok(mut file) => file.write_all(value.as_bytes()).context(context),
+        Err(error) => Err(error).context(context),
     }
 }
 
 fn path(name: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if !name.starts_with("net.") || !name.chars().all(plain) || name.contains("..") {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "unknown sysctl {name}: a host has only those whose names start with \"net.\""
         )));
     }
@@ -76,7 +87,7 @@ mod tests {
     #[test]
     fn names_outside_net_are_refused() {
         for name in ["kernel.panic", "net.../../kernel.panic", "net.ipv4/../x", ""] {
-            assert!(matches!(path(name), Err(Error::Usage(_))), "{name}");
+            assert_eq!(path(name).unwrap_err().kind(), crate::ErrorKind::Usage, "{name}");
         }
     }
 

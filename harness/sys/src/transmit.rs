@@ -12,7 +12,7 @@ use crate::error::{Context, Result};
 /// namespace.
 ///
 /// # Errors
-/// [`crate::Error::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
+/// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
 /// interface or a lowered one, a frame longer than its MTU.
 pub fn transmit(ifindex: u32, frame: &[u8]) -> Result {
     let on = || format!("send a frame of {} bytes out of interface {ifindex}", frame.len());

@@ -49,7 +49,7 @@ fn refused(family: &mut Family) {
         .case("is_too_slow")
         .covers(id)
         .source("here")
-        .run(|_| async { Err(Error::TooSlow("stalled for 2 s".into())) });
+        .run(|_| async { Err(Error::too_slow("stalled for 2 s")) });
 }
 
 async fn misses(_: Scene) -> Result {

@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use lastack_sys::error::Unmet;
+
 use super::{bzimage, modules, modules::Index, qemu};
 
 /// Where `scripts/setup` unpacks kernels.
@@ -241,6 +243,13 @@ fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
             ),
         }
     })
+}
+
+impl From<&Lack> for Unmet {
+    fn from(lack: &Lack) -> Self {
+        let Lack { reason, remedy } = lack.clone();
+        Self { need: "virtual".to_owned(), reason, remedy }
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Host {
     pub(crate) fn alive<T>(&self, look: impl FnOnce(&Life) -> T) -> Result<T> {
         match &*self.life() {
             Ok(life) => Ok(look(life)),
-            Err(fate) => Err(Error::Usage(format!("host {} {fate}", self.name()))),
+            Err(fate) => Err(Error::usage(format!("host {} {fate}", self.name()))),
         }
     }
 
@@ -61,7 +61,7 @@ impl Host {
             Ok(ended) => Ok(ended),
             Err(earlier) => {
                 *life = Err(earlier);
-                Err(Error::Usage(format!("host {} {earlier} already", self.name())))
+                Err(Error::usage(format!("host {} {earlier} already", self.name())))
             }
         }
     }
@@ -70,7 +70,7 @@ impl Host {
     pub(crate) fn is_awake(&self) -> Result {
         match self.alive(|life| life.asleep)? {
             false => Ok(()),
-            true => Err(Error::Usage(format!("host {} sleeps", self.name()))),
+            true => Err(Error::usage(format!("host {} sleeps", self.name()))),
         }
     }
 
@@ -80,9 +80,9 @@ impl Host {
             Ok(life) if life.asleep != asleep => life.asleep = asleep,
             Ok(_) => {
                 let what = if asleep { "sleeps already" } else { "does not sleep any more" };
-                return Err(Error::Usage(format!("host {} {what}", self.name())));
+                return Err(Error::usage(format!("host {} {what}", self.name())));
             }
-            Err(fate) => return Err(Error::Usage(format!("host {} {fate}", self.name()))),
+            Err(fate) => return Err(Error::usage(format!("host {} {fate}", self.name()))),
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ impl Netem {
     /// # Errors
     /// What is not, in words.
     pub fn check(&self) -> Result {
-        let refuse = |text: String| Err(Error::Usage(format!("impossible impairment: {text}")));
+        let refuse = |text: String| Err(Error::usage(format!("impossible impairment: {text}")));
         for (name, value) in self.percentages() {
             if !(0.0..=100.0).contains(&value) {
                 return refuse(format!("{name} of {value} %, which is not between 0 and 100"));
