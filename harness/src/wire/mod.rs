@@ -235,7 +235,7 @@ impl Wire {
     fn check(&self) -> Result {
         match &self.observer.knowledge().trouble {
             None => Ok(()),
-            Some(trouble) => Err(Error::system("observe the wire", trouble)
+            Some(trouble) => Err(Error::system("observe the wire", trouble.clone())
                 .advise("run fewer cases at once, or as root, or raise net.core.rmem_max")),
         }
     }

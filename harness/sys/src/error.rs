@@ -138,8 +138,11 @@ impl Error {
     }
 
     /// The system answered `answer` to what `context` says was attempted.
-    pub fn system(context: impl Into<String>, answer: impl fmt::Display) -> Self {
-        Self::new(Cause::System { answer: answer.to_string(), remedy: None }).while_(context)
+    pub fn system(
+        context: impl Into<String>,
+        answer: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::from_any(answer.into()).while_(context)
     }
 
     /// An expectation that was not met.

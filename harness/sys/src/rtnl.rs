@@ -3,12 +3,12 @@
 #![allow(unsafe_code)]
 
 use std::{
-    fmt::Display,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
 use futures::{StreamExt, TryStreamExt};
+use nix::errno::Errno;
 use rtnetlink::{
     Handle, LinkUnspec, RouteMessageBuilder,
     packet_core::{
@@ -292,7 +292,7 @@ impl Rtnl {
             if let NetlinkPayload::Error(error) = answer.payload
                 && error.code.is_some()
             {
-                return Err(Error::system(context(), reason(&error)));
+                return Err(refused(&error, context));
             }
         }
         Ok(())
@@ -312,18 +312,25 @@ fn link_end(end: LinkEnd<'_>, mtu: u32) -> LinkMessage {
 }
 
 pub(super) fn refusal(error: rtnetlink::Error, context: impl FnOnce() -> String) -> Error {
-    let answer: Box<dyn Display> = match error {
-        rtnetlink::Error::NetlinkError(message) => Box::new(reason(&message)),
-        other => Box::new(other),
-    };
-    Error::system(context(), answer)
+    match error {
+        rtnetlink::Error::NetlinkError(message) => refused(&message, context),
+        other => Error::system(context(), other),
+    }
+}
+
+fn refused(message: &ErrorMessage, context: impl FnOnce() -> String) -> Error {
+    Error::system(context(), reason(message)).with_errno(errno(message))
+}
+
+fn errno(message: &ErrorMessage) -> Errno {
+    Errno::from_raw(-message.code.map_or(0, i32::from))
 }
 
 /// The errno in words and, where the kernel sent one, its own sentence: the extended
 /// acknowledgement, which the message types leave unparsed after the 16 bytes of the refused
 /// header (`NLMSGERR_ATTR_MSG`, `netlink(7)`).
 fn reason(message: &ErrorMessage) -> String {
-    let errno = nix::errno::Errno::from_raw(-message.code.map_or(0, i32::from));
+    let errno = errno(message);
     match extended_ack(message.header.get(16..).unwrap_or(&[])) {
         Some(words) => format!("{errno} ({words})"),
         None => errno.to_string(),

@@ -42,7 +42,7 @@ pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot>
             }
             (Told::Ended(ending), _) => {
                 let context = format!("boot a guest with kernel {}", kernel.release);
-                return Err(Error::system(context, ending));
+                return Err(Error::system(context, ending.to_string()));
             }
         }
     }
