@@ -99,9 +99,15 @@ pub fn account(case: &Case, finished: &Finished) -> String {
     };
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  [{}]", case.name, case.covers.join(", "));
-    let _ = writeln!(text, "{}", case.title);
-    let _ = writeln!(text, "{}; source: {}", case.file, case.source);
+    let covered = match case.covers[..] {
+        [] => String::new(),
+        _ => format!("  [{}]", case.covers.join(", ")),
+    };
+    let source = match case.source {
+        "" => String::new(),
+        source => format!("; source: {source}"),
+    };
+    let _ = writeln!(text, "{}{covered}\n{}\n{}{source}", case.name, case.title, case.file);
     if let Some(release) = finished.place.release() {
         let spent = span(finished.elapsed);
         let _ = writeln!(text, "on the virtual kernel {release}, for {spent} of its time");
