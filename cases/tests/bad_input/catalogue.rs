@@ -19,7 +19,7 @@ pub fn covered_id_that_is_no_row() -> Checked {
 pub fn rows_without_a_case() -> Checked {
     let seen = program(&["list", "--missing"])?;
     seen.ends(0)?.says("AB-25   A reset completes")?;
-    seen.says("        without a case: wants io_uring in the agent")?;
+    seen.says("        no case: wants io_uring in the agent")?;
     seen.holds(!seen.out.contains("GC-02"), "no row that has a case")?;
 
     let seen = program(&["list", "--missing", "--json"])?;
@@ -32,7 +32,7 @@ pub fn rows_without_a_case() -> Checked {
 
     let seen = program(&["show", "ab-25"])?;
     seen.ends(0)?.says("AB-25  A reset completes")?.says("source: io_uring/net.c")?;
-    seen.says("without a case: wants io_uring in the agent")?;
+    seen.says("no case: wants io_uring in the agent")?;
     refuses(&["run", "AB-25"], "no case covers AB-25: wants io_uring in the agent")?;
     refuses(&["show", "AB-99"], "AB-99")?;
     refuses(&["show", "GC-01::no_such_variant"], "no_such_variant")?;

@@ -100,7 +100,7 @@ pub(super) fn missing(registry: &Registry, as_json: bool) -> Result<Exit> {
     let mut text = String::new();
     for Missing { id, rule, reason, .. } in &missing {
         let why = reason.unwrap_or("no reason is given");
-        let _ = writeln!(text, "{id:6}  {rule}\n        without a case: {why}");
+        let _ = writeln!(text, "{id:6}  {rule}\n        no case: {why}");
     }
     print(&text);
     Ok(Exit::AllWell)

@@ -77,7 +77,7 @@ pub(super) fn show(
 fn in_words(row: &Row, missing: bool) -> String {
     let Row { id, rule, source, absent } = row;
     let rest = match missing {
-        true => format!("without a case: {}", absent.unwrap_or("no reason is given")),
+        true => format!("no case: {}", absent.unwrap_or("no reason is given")),
         false => String::new(),
     };
     format!("{id}  {rule}\nsource: {source}\n{rest}\n")
