@@ -1,13 +1,17 @@
 //! Finds the case files: `<family>/<scenario>.rs`, for every folder here that is not the
 //! crate's own. A new file needs no other edit; one without `pub fn cases` does not compile.
+//! Beside them it makes a table of the catalogue that they cover.
 
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "build/catalogue.rs"]
+mod catalogue;
+
 /// Folders that hold the crate, not cases.
-const OWN: [&str; 5] = ["src", "tests", "benches", "examples", "target"];
+const OWN: [&str; 7] = ["src", "tests", "benches", "examples", "target", "build", "catalogue"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let home = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
@@ -39,6 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = format!("{modules}\nstatic FAMILIES: &[FamilySource] = &[\n{table}];\n");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("families.rs"), text)?;
+    std::fs::write(out.join("catalogue.rs"), catalogue::table(&home.join("catalogue"))?)?;
+    // The tests run this program over folders in which something is wrong.
+    println!("cargo::rustc-env=LASTACK_BUILD_SCRIPT={}", std::env::current_exe()?.display());
     fixture(&home.join("../fixtures/panics.rs"), &out.join("panics"), &["-Cpanic=abort"])
 }
 

@@ -12,11 +12,7 @@ fn main() -> ExitCode {
 }
 
 fn cases(family: &mut Family) {
-    family
-        .case("keeps_what_came_before_its_client_was_killed")
-        .covers(["MY-01"])
-        .source("the server's own documentation")
-        .across(Ip::BOTH, client_is_killed);
+    family.case("keeps_what_came_before_its_client_was_killed").across(Ip::BOTH, client_is_killed);
 }
 
 /// The code under test: it takes one request, which ends with the connection.

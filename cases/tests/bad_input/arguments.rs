@@ -1,7 +1,6 @@
 //! What a person may get wrong on the command line, or in a case file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::{self, Checked, Seen, life, run};
@@ -12,7 +11,7 @@ pub fn program(arguments: &[&str]) -> Checked<Seen> {
 }
 
 /// It refused as wrong use, said why, and ran nothing.
-fn refuses(arguments: &[&str], why: &str) -> Checked {
+pub fn refuses(arguments: &[&str], why: &str) -> Checked {
     let seen = program(arguments)?;
     seen.ends(2)?.complains(why)?;
     seen.holds(seen.out.is_empty(), "nothing on stdout")?;
@@ -42,12 +41,15 @@ pub fn unknown_words() -> Checked {
     refuses(&["run", "--jobs", "many"], "invalid value 'many'")?;
     refuses(&["run", "--jobs", "-1"], "'-1'")?;
     refuses(&["list", "graceful_close"], "unexpected argument")?;
+    refuses(&["list", "--missing", "--kernel", "host"], "cannot be used with")?;
+    refuses(&["list", "--missing", "GC-02"], "unexpected argument")?;
     refuses(&["run", "GC-02", "--kernel", "6.12"], "\"6.12\" is no kernel")?;
     refuses(&["show", "GC-02::ipv4", "--kernel", "virtual="], "virtual=WHICH")?;
     refuses(&["matrix", "--kernel", "hots"], "it should be host, virtual, or")?;
     refuses(&["matrix", "no_such_thing_at_all"], "no_such_thing_at_all")?;
     refuses(&["doctor", "--xml"], "unexpected argument")?;
     refuses(&["new", "graceful_close"], "NAME")?;
+    refuses(&["new", "linger", "x", "--covers", "LI-99"], "LI-99 is no row of the catalogue")?;
     // A role played by hand, without the runner's descriptors.
     for role in ["lastack:case", "lastack:agent", "lastack:reap", "lastack:no_such_role"] {
         let seen = program(&[role])?;
@@ -80,7 +82,6 @@ pub fn wrong_registry() -> Checked {
         seen.ends(2)?.complains("failed to gather the cases")?;
         for problem in [
             "broken/first.rs and broken/second.rs: two cases are named broken::once",
-            "broken/first.rs and broken/second.rs: both cover ZZ-01",
             "broken/empty.rs: registers no case",
             "broken/forgot.rs: case forgot was given no body",
         ] {
@@ -88,87 +89,5 @@ pub fn wrong_registry() -> Checked {
         }
         seen.holds(seen.out.is_empty(), "nothing on stdout")?;
     }
-    Ok(())
-}
-
-/// The compiler, as cargo names it or as a shell finds it.
-pub fn rustc() -> Option<PathBuf> {
-    let beside = std::env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name("rustc"));
-    let beside = beside.filter(|rustc| rustc.is_file());
-    beside.or_else(|| lastack::sys::probe::program("rustc"))
-}
-
-const STAND_IN: &str = r#"
-pub struct Family;
-pub struct FamilySource {
-    pub family: &'static str,
-    pub file: &'static str,
-    pub cases: fn(&mut Family),
-}
-include!("families.rs");
-"#;
-
-/// The build script over case files of our own, and the compiler over what it makes of them.
-struct Folder {
-    home: tempfile::TempDir,
-    rustc: PathBuf,
-}
-
-impl Folder {
-    fn new() -> Checked<Self> {
-        let rustc = rustc().ok_or("no compiler")?;
-        let folder = Self { home: tempfile::tempdir()?, rustc };
-        fs::create_dir(folder.path("linger"))?;
-        fs::write(folder.path("lib.rs"), STAND_IN)?;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
-        folder.compile(&[script, "-o", "script"])?.ends(0)?;
-        Ok(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    fn compile(&self, arguments: &[&str]) -> Checked<Seen> {
-        let mut rustc = Command::new(&self.rustc);
-        run(rustc.args(["--edition", "2024"]).args(arguments).current_dir(self.home.path()))
-    }
-
-    /// What the script says, and then the compiler.
-    fn build(&self) -> Checked<(Seen, Seen)> {
-        let mut script = Command::new(self.path("script"));
-        let home = self.home.path();
-        script.env("CARGO_MANIFEST_DIR", home).env("OUT_DIR", home);
-        // It also compiles programs that cases run; that is not the question here.
-        let said = run(script.env("RUSTC", "true").env("TARGET", "any"))?;
-        let arguments = ["lib.rs", "--crate-type", "lib", "--emit", "metadata", "--color", "never"];
-        Ok((said, self.compile(&arguments)?))
-    }
-}
-
-pub fn file_that_registers_nothing() -> Checked {
-    let folder = Folder::new()?;
-    let good = "//! The rule.\npub fn cases(_: &mut crate::Family) {}\n";
-    fs::write(folder.path("linger/good.rs"), good)?;
-    let (script, compiler) = folder.build()?;
-    script.ends(0)?.holds(!script.out.contains("cargo::error"), "no complaint")?;
-    compiler.ends(0)?;
-
-    fs::write(folder.path("linger/forgot.rs"), "//! The rule.\n")?;
-    let (_, compiler) = folder.build()?;
-    compiler.ends(1)?.complains("cannot find")?.complains("linger::forgot::cases")?;
-    fs::write(
-        folder.path("linger/forgot.rs"),
-        "//! The rule.\nfn cases(_: &mut crate::Family) {}\n",
-    )?;
-    let (_, compiler) = folder.build()?;
-    compiler.ends(1)?.complains("function `cases` is private")?;
-
-    fs::write(folder.path("linger/forgot.rs"), "pub fn cases(_: &mut crate::Family) {}\n")?;
-    let (script, _) = folder.build()?;
-    script.says("cargo::error=linger/forgot.rs: a case file opens with the rule it tests")?;
-    fs::rename(folder.path("linger/forgot.rs"), folder.path("linger/Shouting-file.rs"))?;
-    let (script, _) = folder.build()?;
-    script.says("cargo::error=linger/Shouting-file.rs: the name of a family or a case file")?;
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! program and the test target over registries that are sound or broken.
 
 mod arguments;
+mod build;
+mod catalogue;
 #[path = "../../../harness/tests/common/mod.rs"]
 mod common;
 mod registries;
@@ -26,13 +28,14 @@ fn main() -> ExitCode {
         Some("sound_target") => lastack::test_main(registries::sound),
         Some("broken") => lastack::program(registries::broken, home),
         Some("broken_target") => lastack::test_main(registries::broken),
+        Some("uncatalogued") => lastack::program(registries::uncatalogued, home),
         Some("target") => lastack::test_main(lastack_cases::registry),
         Some(place) => common::told(surroundings::live(place)),
     }
 }
 
 fn tests() -> Vec<Trial> {
-    let named: [Named; 5] = [
+    let named: [Named; 9] = [
         ("an_unknown_case_or_family_is_told_with_the_nearest", arguments::unknown_case_or_family),
         ("two_filters_where_one_is_allowed_are_refused", arguments::two_where_one_is_allowed),
         ("unknown_words_are_refused", arguments::unknown_words),
@@ -41,10 +44,14 @@ fn tests() -> Vec<Trial> {
             arguments::junit_that_cannot_be_written,
         ),
         ("a_wrong_registry_is_told_whole", arguments::wrong_registry),
+        ("a_covered_id_that_is_no_row_is_told", catalogue::covered_id_that_is_no_row),
+        ("rows_without_a_case_are_listed_and_shown", catalogue::rows_without_a_case),
+        ("a_case_of_no_row_is_listed_as_any_other", catalogue::case_of_no_row),
+        ("a_row_that_is_wrong_fails_the_build", catalogue::wrong_rows),
     ];
     let compiled: Named =
-        ("a_file_that_registers_nothing_does_not_compile", arguments::file_that_registers_nothing);
-    let no_compiler = arguments::rustc().is_none().then(|| "there is no rustc".to_owned());
+        ("a_file_that_registers_nothing_does_not_compile", build::file_that_registers_nothing);
+    let no_compiler = build::rustc().is_none().then(|| "there is no rustc".to_owned());
     let refused = world::refused();
     let places = surroundings::ALL.iter().map(|&(name, ..)| {
         let test = move || run(&mut life(name, &[]))?.ends(0).map(drop);

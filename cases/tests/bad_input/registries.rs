@@ -1,18 +1,15 @@
 //! Cases to run where something is wrong with the surroundings, and registries that are wrong.
 
 use lastack::prelude::*;
-use lastack::{FamilySource, Problems, Registry};
+use lastack::{FamilySource, Problems, Registry, Row};
 
-/// One case that passes, one that does not, and one that needs many namespaces.
+/// One case that passes, one that does not, and one that needs many namespaces; of no catalogue.
 pub fn sound() -> Result<Registry, Problems> {
     let sound: fn(&mut Family) = |family| {
-        let id = ["ZZ-01"];
-        family.case("passes").covers(id).source("here").run(|_| async { Ok(()) });
-        family.case("fails").covers(id).source("here").run(fails);
+        family.case("passes").run(|_| async { Ok(()) });
+        family.case("fails").run(fails);
     };
-    let crowd: fn(&mut Family) = |family| {
-        family.case("crowd").covers(["ZZ-02"]).source("here").run(crowd);
-    };
+    let crowd: fn(&mut Family) = |family| family.case("crowd").run(crowd);
     Registry::build(&[
         FamilySource { family: "sound", file: "sound/both.rs", cases: sound },
         FamilySource { family: "large", file: "large/crowd.rs", cases: crowd },
@@ -44,4 +41,18 @@ pub fn broken() -> Result<Registry, Problems> {
         source("broken/empty.rs", |_| {}),
         source("broken/forgot.rs", forgot),
     ])
+}
+
+/// A case that covers a row, one that covers what is none, and a row without a case.
+pub fn uncatalogued() -> Result<Registry, Problems> {
+    static ROWS: [Row; 2] = [
+        Row { id: "ZZ-01", rule: "A FIN ends it.", source: "here", absent: None },
+        Row { id: "ZZ-02", rule: "A reset ends it.", source: "here", absent: None },
+    ];
+    let cases: fn(&mut Family) = |family| {
+        family.case("sound").covers(["ZZ-01"]).run(|_| async { Ok(()) });
+        family.case("typo").covers(["ZZ-10"]).across(Ip::BOTH, |_, _| async { Ok(()) });
+    };
+    let source = FamilySource { family: "close", file: "close/typo.rs", cases };
+    Registry::build(&[source])?.catalogue(&ROWS)
 }

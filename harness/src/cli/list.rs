@@ -1,12 +1,13 @@
-//! `lastack list`: what there is.
+//! `lastack list`: what there is, and what of the catalogue there is not.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use super::{Exit, KernelArgument, json, print};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::runner::case::Case;
+use crate::runner::catalogue::Row;
 use crate::runner::kernels::{Choice, Target};
 use crate::runner::registry::Registry;
 
@@ -67,7 +68,39 @@ pub(super) fn list(registry: &Registry, as_json: bool, kernel: KernelArgument) -
             None if case.kernel != "host" => format!("  {}", case.kernel),
             _ => String::new(),
         };
-        let _ = writeln!(text, "{:width$}  {ids}{remark}", case.name);
+        let line = format!("{:width$}  {ids}{remark}", case.name);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    print(&text);
+    Ok(Exit::AllWell)
+}
+
+#[derive(Serialize)]
+struct Missing<'r> {
+    id: &'r str,
+    rule: &'r str,
+    source: &'r str,
+    reason: Option<&'r str>,
+}
+
+/// The rows of the catalogue that no case covers, and why.
+pub(super) fn missing(registry: &Registry, as_json: bool) -> Result<Exit> {
+    if registry.rows().is_empty() {
+        let why = "this program's cases have no catalogue, of which rows could be missing";
+        return Err(Error::usage(why.to_owned()));
+    }
+    let missing: Vec<_> = registry
+        .missing()
+        .map(|&Row { id, rule, source, absent }| Missing { id, rule, source, reason: absent })
+        .collect();
+    if as_json {
+        json(&missing);
+        return Ok(Exit::AllWell);
+    }
+    let mut text = String::new();
+    for Missing { id, rule, reason, .. } in &missing {
+        let why = reason.unwrap_or("no reason is given");
+        let _ = writeln!(text, "{id:6}  {rule}\n        no case: {why}");
     }
     print(&text);
     Ok(Exit::AllWell)

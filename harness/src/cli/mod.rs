@@ -34,15 +34,18 @@ enum Command {
     Run(RunArguments),
     /// List the cases, with what each covers and whether it can run here
     List {
-        /// As JSON, one object a case
+        /// The rows of the catalogue that no case covers instead, and why
+        #[arg(long, conflicts_with = "kernel")]
+        missing: bool,
+        /// As JSON, one object a case or row
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         kernel: KernelArgument,
     },
-    /// Run one case and show what it saw, pass or fail
+    /// Run one case and show what it saw, pass or fail; or show a row of the catalogue
     Show {
-        /// Its name, or a part or a catalogue id that only it has
+        /// Its name, a part of it that no other has, or a catalogue id, whose row comes first
         #[arg(value_name = "CASE", required = true)]
         filters: Vec<String>,
         #[command(flatten)]
@@ -128,7 +131,7 @@ struct NewArguments {
     /// The case, a sentence in snake_case: what should happen
     #[arg(value_name = "NAME")]
     name: String,
-    /// The catalogue row it covers (a free number of the drafts, ZZ, if not said)
+    /// The row of the catalogue that it covers, if it is about one
     #[arg(long, value_name = "ID")]
     covers: Option<String>,
     /// Begin a new family
@@ -151,7 +154,8 @@ pub fn program(gather: impl Fn() -> Result<Registry, Problems>, home: &Path) -> 
     };
     let exit = match command {
         Command::Run(arguments) => run::run(&registry, arguments),
-        Command::List { json, kernel } => list::list(&registry, json, kernel),
+        Command::List { missing: true, json, .. } => list::missing(&registry, json),
+        Command::List { missing: false, json, kernel } => list::list(&registry, json, kernel),
         Command::Show { filters, kernel } => show::show(&registry, &filters, kernel),
         Command::Matrix(arguments) => matrix::matrix(&registry, &arguments),
         Command::Doctor { boot, json } => doctor::doctor(&registry, boot, json),

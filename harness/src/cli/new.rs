@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, NewArguments, print};
 use crate::error::{Context, Error, Result};
+use crate::runner::catalogue::Row;
 use crate::runner::registry::{Registry, snake_case, well_formed};
 
 /// Folders of the case crate that are no families, and words that Rust keeps for itself.
-const RESERVED: &str = "src tests benches examples target \
+const RESERVED: &str = "src tests benches examples target build catalogue \
     abstract as async await become box break const continue crate do dyn else enum extern false \
     final fn for gen if impl in let loop macro match mod move mut override priv pub ref return \
     self static struct super trait true try type typeof unsafe unsized use virtual where while \
@@ -44,10 +45,7 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
             "there is no family {family} (there are {known}); --new-family begins one"
         )));
     }
-    let id = match covers {
-        Some(id) => free(registry, id)?,
-        None => draft(registry),
-    };
+    let covered = covers.as_deref().map(|id| covered(registry, id)).transpose()?;
     let path = folder.join(format!("{name}.rs"));
     let what = || format!("write {}", path.display());
     std::fs::create_dir_all(&folder).context(what)?;
@@ -55,48 +53,40 @@ fn write(registry: &Registry, arguments: &NewArguments, home: &Path) -> Result<P
         .write(true)
         .create_new(true)
         .open(&path)
-        .and_then(|mut file| file.write_all(text(name, &id).as_bytes()))
+        .and_then(|mut file| file.write_all(text(name, &covered.unwrap_or_default()).as_bytes()))
         .context(what)?;
     Ok(path)
 }
 
-/// The id, if it is one and no other file covers it.
-fn free(registry: &Registry, id: &str) -> Result<String> {
+/// What says in the file that it covers this row, and that the row's source is its own.
+fn covered(registry: &Registry, id: &str) -> Result<String> {
     if !well_formed(id) {
         return Err(Error::usage(format!("{id:?} is no catalogue id such as GC-02")));
     }
-    match registry.cases().iter().find(|case| case.covers.contains(&id)) {
-        Some(case) => Err(Error::usage(format!("{id} is already covered, in {}", case.file))),
-        None => Ok(id.to_owned()),
+    let covers = format!("\n        .covers([{id:?}])");
+    match registry.row(id) {
+        Some(Row { source, .. }) => Ok(format!("{covers}\n        .source({source:?})")),
+        None if registry.rows().is_empty() => Ok(covers),
+        None => Err(Error::usage(format!(
+            "{id} is no row of the catalogue: write the row first, or leave --covers out"
+        ))),
     }
 }
 
-/// The first free row of the drafts. A row has one file, so two drafts cannot share one.
-fn draft(registry: &Registry) -> String {
-    let taken: BTreeSet<_> =
-        registry.cases().iter().flat_map(|case| case.covers.iter().copied()).collect();
-    (1..100)
-        .map(|number| format!("ZZ-{number:02}"))
-        .find(|id| !taken.contains(id.as_str()))
-        .unwrap_or_else(|| "ZZ-99".to_owned())
-}
-
-fn text(name: &str, id: &str) -> String {
+fn text(name: &str, covered: &str) -> String {
     let title = name.replace('_', " ");
+    let registration = match covered {
+        "" => format!("family.case({name:?}).run({name});"),
+        _ => format!("family\n        .case({name:?}){covered}\n        .run({name});"),
+    };
     format!(
         r#"//! The rule under test, in one sentence: {title}.
-//!
-//! Source: where the kernel or a specification says so.
 
 use lastack::prelude::*;
 
 /// Registers this file's cases.
 pub fn cases(family: &mut Family) {{
-    family
-        .case("{name}")
-        .covers(["{id}"])
-        .source("the kernel function, or the section of an RFC")
-        .run({name});
+    {registration}
 }}
 
 async fn {name}(_scene: Scene) -> Result {{
@@ -128,11 +118,35 @@ mod tests {
         let path = write(&registry, &wanted, home.path()).unwrap();
         assert_eq!(path, home.path().join("linger/zero_sends_rst.rs"));
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(r#".covers(["ZZ-01"])"#), "{text}");
+        assert!(text.contains(r#"family.case("zero_sends_rst").run(zero_sends_rst);"#), "{text}");
+        assert!(!text.contains(".covers(") && !text.contains(".source("), "{text}");
         std::fs::write(&path, "precious").unwrap();
         let error = refusal(&wanted, home.path());
         assert!(error.contains("File exists"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_case_of_a_row_names_it_and_its_source_and_the_row_exists() {
+        static ROWS: [Row; 1] =
+            [Row { id: "LI-07", rule: "A signal ends it.", source: "stream.c", absent: None }];
+        let home = tempfile::tempdir().unwrap();
+        let registry = Registry::build(&[]).unwrap().catalogue(&ROWS).unwrap();
+        let named = |name, id: &str| NewArguments {
+            covers: Some(id.to_owned()),
+            ..arguments("linger", name, true)
+        };
+        let path = write(&registry, &named("a_signal", "LI-07"), home.path()).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text.contains("        .covers([\"LI-07\"])\n        .source(\"stream.c\")"),
+            "{text}"
+        );
+        for (id, why) in [("LI-08", "is no row of the catalogue"), ("LI", "is no catalogue id")] {
+            let error = write(&registry, &named("b", id), home.path()).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(!home.path().join("linger/b.rs").exists());
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! `lastack show`: one case, and all it saw.
+//! `lastack show`: one case and all it saw, or a row of the catalogue and its case.
 
 use super::{Exit, KernelArgument, nothing_can_run, print};
 use crate::error::{Error, Result};
-use crate::runner::choice::choose_one;
+use crate::runner::catalogue::Row;
+use crate::runner::choice::{choose, choose_one};
 use crate::runner::events::{Event, Finished, Reporter};
 use crate::runner::evidence::{account, span};
 use crate::runner::kernels::Choice;
@@ -40,6 +41,17 @@ pub(super) fn show(
             filters.join(", ")
         )));
     };
+    // "GC-02" and "GC-02::ipv4" name a row, which comes before what there is of it.
+    let id = filter.split("::").next().unwrap_or_default();
+    if let Some(row) = registry.row(id) {
+        let missing = registry.missing().any(|missing| missing.id == row.id);
+        if missing || choose(registry, std::slice::from_ref(filter), false).is_ok() {
+            print(&in_words(row, missing));
+        }
+        if missing {
+            return Ok(Exit::AllWell);
+        }
+    }
     let case = choose_one(registry, filter)?;
     let choice = Choice::among(kernel.allowed()?);
     let means = match Means::new(registry, choice, Places::find(), true) {
@@ -59,4 +71,14 @@ pub(super) fn show(
     text.push_str(&format!("\ntook {}\n", span(finished.elapsed)));
     print(&text);
     Ok(if finished.outcome.passed() { Exit::AllWell } else { Exit::CaseFailed })
+}
+
+/// The row, and why it has no case or a line between it and its case.
+fn in_words(row: &Row, missing: bool) -> String {
+    let Row { id, rule, source, absent } = row;
+    let rest = match missing {
+        true => format!("no case: {}", absent.unwrap_or("no reason is given")),
+        false => String::new(),
+    };
+    format!("{id}  {rule}\nsource: {source}\n{rest}\n")
 }

@@ -57,6 +57,10 @@ fn means(filter: &str, exact: bool, case: &Case) -> bool {
 }
 
 fn unknown(registry: &Registry, filter: &str) -> Error {
+    if let Some(row) = registry.row(filter) {
+        let why = row.absent.unwrap_or("no reason is given");
+        return Error::usage(format!("no case covers {}: {why}", row.id));
+    }
     let lower = filter.to_ascii_lowercase();
     let mut near: Vec<_> = registry
         .cases()

@@ -99,9 +99,15 @@ pub fn account(case: &Case, finished: &Finished) -> String {
     };
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  [{}]", case.name, case.covers.join(", "));
-    let _ = writeln!(text, "{}", case.title);
-    let _ = writeln!(text, "{}; source: {}", case.file, case.source);
+    let covered = match case.covers[..] {
+        [] => String::new(),
+        _ => format!("  [{}]", case.covers.join(", ")),
+    };
+    let source = match case.source {
+        "" => String::new(),
+        source => format!("; source: {source}"),
+    };
+    let _ = writeln!(text, "{}{covered}\n{}\n{}{source}", case.name, case.title, case.file);
     if let Some(release) = finished.place.release() {
         let spent = span(finished.elapsed);
         let _ = writeln!(text, "on the virtual kernel {release}, for {spent} of its time");
@@ -131,6 +137,23 @@ pub fn account(case: &Case, finished: &Finished) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runner::events::Place;
+    use crate::runner::registry::{FamilySource, Registry};
+
+    #[test]
+    fn an_account_names_the_rows_and_the_source_if_there_are_any() {
+        let cases = |family: &mut crate::runner::case::Family| {
+            family.case("bare").run(|_| async { Ok(()) });
+            family.case("row").covers(["GC-01", "GC-02"]).source("RFC").run(|_| async { Ok(()) });
+        };
+        let source = FamilySource { family: "close", file: "close/fin.rs", cases };
+        let registry = Registry::build(&[source]).unwrap();
+        let passed = Finished::bare(CaseOutcome::Passed, Place::Host, Duration::ZERO);
+        let accounts: Vec<_> = registry.cases().iter().map(|case| account(case, &passed)).collect();
+        assert_eq!(accounts[0], "close::bare\nbare\nclose/fin.rs\n\npassed\n");
+        let row = "close::row  [GC-01, GC-02]\nrow\nclose/fin.rs; source: RFC\n\npassed\n";
+        assert_eq!(accounts[1], row);
+    }
 
     #[test]
     fn long_spans_are_told_in_hours_and_minutes() {

@@ -1,13 +1,15 @@
 //! One process a case: what there is to run, what it needs, how it is run and judged.
 //!
-//! Reading order: [`case`] and [`registry`] say what there is, [`needs`] and [`elsewhere`] what
-//! can run it, [`kernels`] where it is run; [`launch`] runs one case from start to evidence,
-//! [`guests`] run many in virtual kernels, [`pool`] and [`libtest`] run whatever was chosen and
-//! tell it as [`events`]. [`roles`] is how this same program becomes the processes of a case.
+//! Reading order: [`case`], [`catalogue`] and [`registry`] say what there is, [`needs`] and
+//! [`elsewhere`] what can run it, [`kernels`] where it is run; [`launch`] runs one case from start
+//! to evidence, [`guests`] run many in virtual kernels, [`pool`] and [`libtest`] run whatever was
+//! chosen and tell it as [`events`]. [`roles`] is how this same program becomes the processes of a
+//! case.
 
 pub mod artefacts;
 mod batch;
 pub mod case;
+pub mod catalogue;
 pub mod choice;
 mod door;
 pub mod elsewhere;
