@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Wire;
 use super::pattern::{Answer, Pattern};
 use super::segment::Segment;
-use crate::error::{Error, Result};
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
+use lastack_sys::error::{Error, Result};
 
 /// How long an expectation waits if nothing else is said.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(1);

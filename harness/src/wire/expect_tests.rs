@@ -10,7 +10,7 @@ use super::super::observer::Observer;
 use super::super::packet::Packet;
 use super::super::pattern::{any, data, fin, pure_ack, rst, syn};
 use super::super::segment::PATIENCE;
-use super::super::trace::Sighting;
+use super::super::trace::Observation;
 use super::*;
 
 const FIN_ACK: Flags = Flags(Flags::FIN.0 | Flags::ACK.0);
@@ -23,13 +23,13 @@ fn wire() -> Wire {
 fn sends(wire: &Wire, build: &Build) {
     let tap = usize::from(build.headers().src.port() == 80);
     let packet = Packet::read(&build.frame(), 60);
-    wire.observer.tell(Sighting { tap, egress: false, at: Stamp::now(), packet });
+    wire.observer.tell(Observation { tap, egress: false, at: Stamp::now(), packet });
 }
 
 fn gets(wire: &Wire, build: &Build) {
     let tap = usize::from(build.headers().src.port() != 80);
     let packet = Packet::read(&build.frame(), 60);
-    wire.observer.tell(Sighting { tap, egress: true, at: Stamp::now(), packet });
+    wire.observer.tell(Observation { tap, egress: true, at: Stamp::now(), packet });
 }
 
 fn carries(wire: &Wire, build: &Build) {

@@ -25,9 +25,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
-use crate::sys::packet::Tap;
 use connection::Standing;
+use lastack_sys::error::{Error, Result};
+use lastack_sys::packet::Tap;
 use observer::Observer;
 use pattern::Pattern;
 
@@ -64,7 +64,8 @@ pub use packet::{Headers, Packet};
 pub use retries::Retries;
 pub use segment::{PATIENCE, Segment};
 pub use seq::Seq;
-pub use trace::{Seen, Sighting, Stray, TapInfo, Trace};
+pub use story::Story;
+pub use trace::{Observation, Seen, Stray, TapInfo, Trace};
 
 /// What is seen on a lab's cables, from the moment of [`Wire::observe`] on. Clones share it; the
 /// last one to go ends the observation.

@@ -15,11 +15,11 @@ use super::journal::{Journal, Record};
 use super::order::Rounds;
 use super::packet::Packet;
 use super::segment::PATIENCE;
-use super::trace::{Sighting, TapInfo, Trace};
-use crate::error::{Context, Error, Result};
-use crate::stall;
-use crate::stamp::Stamp;
-use crate::sys::packet::{Frame, Tap};
+use super::trace::{Observation, TapInfo, Trace};
+use lastack_sys::Stamp;
+use lastack_sys::error::{Context, Error, Result};
+use lastack_sys::packet::{Frame, Tap};
+use lastack_sys::stall;
 
 /// How long the observer sleeps when nothing happens. It wakes at once for frames; the timeout
 /// exists to measure how late a sleeper wakes on this machine. Where the clock jumps over idle
@@ -136,8 +136,8 @@ impl Observer {
     }
 
     /// Makes it see a frame.
-    pub(crate) fn tell(&self, sighting: Sighting) {
-        self.knowledge().trace.see(sighting);
+    pub(crate) fn tell(&self, observation: Observation) {
+        self.knowledge().trace.see(observation);
         self.shared.news.send_modify(|_| {});
     }
 }
@@ -160,7 +160,7 @@ struct Work {
     taps: Vec<Tap>,
     journal: Journal,
     ears: PipeReader,
-    rounds: Rounds<Sighting>,
+    rounds: Rounds<Observation>,
 }
 
 impl Work {
@@ -219,9 +219,9 @@ impl Work {
             let Record::Frame { tap, egress, at, length, bytes } = record else { continue };
             let packet = Packet::read(&bytes, length);
             unstamped_tcp |= !stamped && matches!(packet, Packet::Tcp(_));
-            fresh.push(Sighting { tap: usize::from(tap), egress, at, packet });
+            fresh.push(Observation { tap: usize::from(tap), egress, at, packet });
         }
-        let oldest = fresh.iter().map(|sighting| sighting.at).min();
+        let oldest = fresh.iter().map(|observation| observation.at).min();
         let lost = self.lost()?;
         let mut knowledge = self.shared.knowledge();
         if let Some(oldest) = oldest {
@@ -236,14 +236,14 @@ impl Work {
             knowledge.trouble.get_or_insert(lost);
         }
         let trace = &mut knowledge.trace;
-        let fresh = fresh.into_iter().map(|sighting| {
-            let departs = trace.taps()[sighting.tap].departs(sighting.egress);
-            (sighting.at, !departs, sighting)
+        let fresh = fresh.into_iter().map(|observation| {
+            let departs = trace.taps()[observation.tap].departs(observation.egress);
+            (observation.at, !departs, observation)
         });
         let released = self.rounds.close(fresh.collect());
         let count = released.len();
-        for sighting in released {
-            trace.see(sighting);
+        for observation in released {
+            trace.see(observation);
         }
         Ok(count)
     }

@@ -1,7 +1,7 @@
 //! Segments that were overtaken on their way.
 
 use super::{Mark, Segment, Wire};
-use crate::error::Result;
+use lastack_sys::error::Result;
 
 impl Wire {
     /// The segments that `host` sent from `start` on and that one it sent later has overtaken, in
@@ -29,7 +29,7 @@ fn among(segments: &[Segment], host: &str) -> Vec<Segment> {
 mod tests {
     use super::super::pattern::tests::segment;
     use super::*;
-    use crate::stamp::Stamp;
+    use lastack_sys::Stamp;
 
     fn travelled(index: usize, sent: i64, arrived: Option<i64>) -> Segment {
         let (sent, arrived) = (Some(Stamp(sent)), arrived.map(Stamp));

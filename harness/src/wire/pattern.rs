@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::flags::Flags;
 use super::segment::Segment;
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
 
 /// A description of segments: what is not said is not asked.
 ///

@@ -1,7 +1,7 @@
 //! One segment sent again and again, because nobody acknowledges it.
 
 use super::{Mark, Segment, Wire};
-use crate::error::{Error, Result};
+use lastack_sys::error::{Error, Result};
 
 /// What became of a lone segment in a silence.
 #[derive(Debug, Clone)]
