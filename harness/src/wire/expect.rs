@@ -91,9 +91,11 @@ impl Never {
     /// From the start until this long after now. Fails at once when such a segment is seen.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] with the segment; [`Error::System`] where the wire was not all seen.
+    /// [`Error::Mismatch`] with the segment; [`Error::System`] where the wire was not all seen;
+    /// [`Error::Usage`] where the pattern names what is not on this wire.
     pub async fn for_(self, wait: Duration) -> Result {
         let Self { wire, start, pattern } = self;
+        wire.knows(start, [&pattern])?;
         let deadline = Stamp::now().after(wait);
         let patterns = std::slice::from_ref(&pattern);
         match first_fit(&wire, start, patterns, deadline).await? {
@@ -141,6 +143,7 @@ impl IntoFuture for Exactly {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { wire, start, patterns, among, within } = self;
+            wire.knows(start, patterns.iter().chain(&among))?;
             // Whether they came is judged below, together with what else did.
             let _ = first_fit(&wire, start, &patterns, Stamp::now().after(within)).await?;
             let asking = patterns.iter().chain(&among).any(Pattern::asks_for_arrival);
@@ -175,6 +178,7 @@ pub(super) async fn in_order(
     patterns: &[Pattern],
     within: Duration,
 ) -> Result<Vec<Segment>> {
+    wire.knows(start, patterns)?;
     let deadline = Stamp::now().after(within);
     match first_fit(wire, start, patterns, deadline).await? {
         Ok(found) => Ok(found),
@@ -203,16 +207,20 @@ pub(super) async fn in_order(
 
 /// How many segments fit, up to now.
 pub(super) async fn count(wire: &Wire, start: Mark, pattern: &Pattern) -> Result<usize> {
+    wire.knows(start, [pattern])?;
     decide(wire, start, pattern.asks_for_arrival()).await?;
-    Ok(wire.since(start).iter().filter(|segment| pattern.matches(segment)).count())
+    wire.look(start, |segments| segments.iter().filter(|it| pattern.matches(it)).count())
 }
 
 /// That no segment fits, up to now.
 pub(super) async fn absent(wire: &Wire, start: Mark, pattern: &Pattern) -> Result {
+    wire.knows(start, [pattern])?;
     decide(wire, start, pattern.asks_for_arrival()).await?;
-    match wire.since(start).iter().find(|segment| pattern.matches(segment)) {
+    let found =
+        wire.look(start, |segments| segments.iter().find(|it| pattern.matches(it)).cloned())?;
+    match found {
         None => Ok(()),
-        Some(found) => Err(intruder(wire, pattern, found, None)),
+        Some(found) => Err(intruder(wire, pattern, &found, None)),
     }
 }
 
@@ -225,14 +233,12 @@ async fn decide(wire: &Wire, start: Mark, arrival_matters: bool) -> Result {
     let any = super::pattern::any().arrived(true);
     let mut news = wire.news();
     loop {
-        let now = Stamp::now();
-        let waits = wire.since(start).into_iter().filter_map(|segment| {
-            match any.answer(&segment, now, wire.patience()) {
-                Answer::NotBefore(then) => Some(then),
-                _ => None,
-            }
-        });
-        match waits.max() {
+        let (now, patience) = (Stamp::now(), wire.patience());
+        let wait = |segment: &Segment| match any.answer(segment, now, patience) {
+            Answer::NotBefore(then) => Some(then),
+            _ => None,
+        };
+        match wire.look(start, |segments| segments.iter().filter_map(wait).max())? {
             None => return wire.settle().await,
             Some(then) => wait_for_news(&mut news, then).await,
         }
@@ -303,7 +309,7 @@ fn intruder(wire: &Wire, pattern: &Pattern, found: &Segment, wait: Option<Durati
         Some(wait) => format!("absence on the wire for {wait:?}"),
         None => "absence on the wire".to_owned(),
     };
-    Error::mismatch(what, format!("no {pattern}"), wire.line(found).trim_start())
+    Error::mismatch(what, pattern.absence(), wire.line(found).trim_start())
 }
 
 fn listing(wire: &Wire, segments: &[Segment]) -> String {

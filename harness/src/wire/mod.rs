@@ -40,6 +40,7 @@ pub(crate) mod forge;
 mod ip;
 pub mod journal;
 pub mod ladder;
+mod names;
 mod observer;
 mod options;
 mod order;
@@ -125,7 +126,9 @@ impl Wire {
     /// Expects a segment: the first that fits, seen already or within a second. Narrow it with
     /// [`Expectation::after`] and [`Expectation::within`], and await it.
     ///
-    /// Fails with [`Error::Mismatch`], which lists the segments that were seen instead.
+    /// Fails with [`Error::Mismatch`], which lists the segments that were seen instead, and with
+    /// [`Error::Usage`] where the pattern names a host, a middle or a connection that this wire
+    /// does not have, as all expectations here do.
     pub fn expect(&self, pattern: Pattern) -> Expectation {
         Expectation::new(self.clone(), pattern)
     }

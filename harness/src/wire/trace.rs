@@ -138,6 +138,12 @@ impl Trace {
         self.connections.len()
     }
 
+    /// Whether the connection of this number is between these two ends.
+    pub(super) fn is_connection(&self, number: usize, src: SocketAddr, dst: SocketAddr) -> bool {
+        let lives = self.lives.get(&pair(src, dst));
+        lives.is_some_and(|lives| lives.binary_search(&number).is_ok())
+    }
+
     /// Takes one observation. `None` where the tap is unknown.
     pub fn see(&mut self, observation: Observation) -> Option<Seen> {
         let tap = self.taps.get(observation.tap)?;
