@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Whether a SYN without ACK belongs here: the same SYN again, or the first one where none
-    /// was sent. Any other SYN starts a new life of the pair, be it a real one or an injected one.
+    /// was sent. Any other SYN starts a new life of the pair, a real one as well as an injected one.
     pub(crate) fn takes_syn(&self, headers: &Headers) -> bool {
         let (own, _) = self.both(headers.src);
         if own.opened { own.base == Some(headers.seq) } else { own.next.is_none() }
@@ -169,7 +169,7 @@ impl Connection {
 
     /// Learns from a segment that no host sent: nothing that is known already, since the middle
     /// may lie.
-    pub(crate) fn hears(&mut self, headers: &Headers) {
+    pub(crate) fn learn_from_middle(&mut self, headers: &Headers) {
         let (own, _) = self.both(headers.src);
         if own.base.is_none() {
             self.learn(headers);

@@ -35,8 +35,8 @@ impl From<&Mark> for Mark {
 
 type Waiting<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
-/// That a segment is seen. Await it: it is fulfilled by the first segment that fits, be it past
-/// or future.
+/// That a segment is seen. Await it: the first segment that fits fulfils it, whether it was seen
+/// before or is still to come.
 #[derive(Debug)]
 #[must_use = "an expectation is checked only when it is awaited"]
 pub struct Expectation {
@@ -162,11 +162,20 @@ impl IntoFuture for Exactly {
                 Some(filter) => format!("exactly these segments among {filter}"),
                 None => "exactly these segments".to_owned(),
             };
-            let expected = numbered(patterns.iter().map(|pattern| (true, pattern.to_string())));
-            let fits = |i: usize, segment| patterns.get(i).is_some_and(|p| p.matches(segment));
-            let lines = segments.iter().enumerate();
-            let lines = lines.map(|(i, segment)| (fits(i, segment), wire.line(segment)));
-            Err(Error::mismatch(what, expected, numbered(lines)))
+            let fits = |i: usize| match (segments.get(i), patterns.get(i)) {
+                (Some(segment), Some(pattern)) => pattern.matches(segment),
+                _ => false,
+            };
+            // The first difference is in view, however many segments there are.
+            let all = 0..segments.len().max(patterns.len());
+            let first = all.clone().find(|i| !fits(*i)).unwrap_or(0);
+            let from = (first + 1).saturating_sub(LISTED / 2);
+            let expected = numbered(patterns.len(), from, |i| patterns[i].to_string());
+            let seen = numbered(segments.len(), from, |i| {
+                let mark = if fits(i) { "" } else { "   <- does not fit" };
+                format!("{}{mark}", wire.line(&segments[i]))
+            });
+            Err(Error::mismatch(what, expected, seen))
         })
     }
 }
@@ -300,7 +309,7 @@ fn fit(
 
 async fn wait_for_news(news: &mut tokio::sync::watch::Receiver<u64>, until: Stamp) {
     let wait = until.since(Stamp::now());
-    // Late or early does not matter: whoever waits looks again.
+    // Late or early does not matter: the caller looks again.
     let _ = tokio::time::timeout(wait, news.changed()).await;
 }
 
@@ -325,13 +334,21 @@ fn listing(wire: &Wire, segments: &[Segment]) -> String {
     lines.join(INDENT)
 }
 
-/// One line each, those that do not fit pointed at.
-fn numbered(lines: impl Iterator<Item = (bool, String)>) -> String {
-    let line = |(i, (fits, text)): (usize, (bool, String))| {
-        format!("{:2}. {text}{}", i + 1, if fits { "" } else { "   <- does not fit" })
-    };
-    let all: Vec<_> = lines.enumerate().map(line).collect();
-    if all.is_empty() { "no segment at all".to_owned() } else { all.join(INDENT) }
+/// One line each, numbered; of many only some from `from` on.
+fn numbered(count: usize, from: usize, line: impl Fn(usize) -> String) -> String {
+    if count == 0 {
+        return "no segment at all".to_owned();
+    }
+    let shown = from.min(count)..count.min(from.saturating_add(LISTED));
+    let mut lines: Vec<String> = Vec::new();
+    if shown.start > 0 {
+        lines.push(format!("{} before and", shown.start));
+    }
+    lines.extend(shown.clone().map(|i| format!("{:2}. {}", i + 1, line(i))));
+    if shown.end < count {
+        lines.push(format!("and {} more", count - shown.end));
+    }
+    lines.join(INDENT)
 }
 
 /// Lines of a list stand below each other behind "expected: " and "seen: ".

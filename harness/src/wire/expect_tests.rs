@@ -153,6 +153,22 @@ fn exactly_allows_no_others() {
 }
 
 #[test]
+fn of_very_many_segments_a_failure_lists_those_around_the_first_difference() {
+    run(async {
+        let (wire, start) = (wire(), Wire::start());
+        for i in 0..1_000 {
+            let flags = if i == 500 { FIN_ACK } else { Flags::ACK };
+            carries(&wire, &build(flags));
+        }
+        let error = wire.exactly(start, vec![pure_ack(); 1_000]).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("501. ") && text.contains("<- does not fit"), "{text}");
+        assert!(text.contains("489 before and") && text.contains("and 487 more"), "{text}");
+        assert!(text.lines().count() < 60, "{text}");
+    });
+}
+
+#[test]
 fn exactly_waits_for_the_last_of_them() {
     run(async {
         let (wire, start) = (wire(), Wire::start());

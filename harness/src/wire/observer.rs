@@ -26,7 +26,7 @@ use lastack_sys::stall;
 /// time there is nothing to measure: then it sleeps until something happens.
 const NAP: Duration = Duration::from_millis(20);
 
-/// What the observer knows, shared with everyone who asks.
+/// What the observer knows.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) trace: Trace,
@@ -42,7 +42,7 @@ struct Shared {
     stop: AtomicBool,
     /// Nanoseconds that a segment may be on its way.
     patience: AtomicU64,
-    bell: PipeWriter,
+    waker: PipeWriter,
     /// Told after every change: the number of settled requests.
     news: watch::Sender<u64>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn start(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
-        let (ears, bell) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
+        let (wakeups, waker) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
         let (infos, taps): (Vec<_>, Vec<_>) = taps.into_iter().unzip();
         let number = |i: usize| u8::try_from(i).map_err(|_| Error::Usage("over 255 taps".into()));
         for (i, TapInfo { host, name, near }) in infos.iter().enumerate() {
@@ -70,11 +70,11 @@ impl Observer {
             asked: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             patience: AtomicU64::new(PATIENCE.as_nanos() as u64),
-            bell,
+            waker,
             news: watch::Sender::new(0),
         });
         let (finishing, finished) = channel();
-        let work = Work { shared: shared.clone(), taps, journal, ears, rounds: Rounds::new() };
+        let work = Work { shared: shared.clone(), taps, journal, wakeups, rounds: Rounds::new() };
         let observe = move || {
             let taps = work.run();
             drop(finishing);
@@ -109,7 +109,7 @@ impl Observer {
     /// the returned number.
     pub(crate) fn ask_to_settle(&self) -> u64 {
         let ticket = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        self.shared.ring();
+        self.shared.wake();
         ticket
     }
 }
@@ -117,7 +117,7 @@ impl Observer {
 impl Drop for Observer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.shared.ring();
+        self.shared.wake();
         // Not joined: with everything read, all that is left to do is to close the taps, and
         // the kernel takes 8-16 ms for each (it waits for an RCU grace period).
         let finished = self.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -147,10 +147,10 @@ impl Shared {
         self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring(&self) {
-        // The pipe holds 64 KiB of rings and the reader takes them in handfuls; should it have
-        // ended, nobody waits either.
-        let _ = (&self.bell).write(&[1]);
+    fn wake(&self) {
+        // The pipe holds 64 KiB and the reader takes 256 bytes at once. An error means that the
+        // reader has ended, and then no one waits for it.
+        let _ = (&self.waker).write(&[1]);
     }
 }
 
@@ -159,7 +159,7 @@ struct Work {
     shared: Arc<Shared>,
     taps: Vec<Tap>,
     journal: Journal,
-    ears: PipeReader,
+    wakeups: PipeReader,
     rounds: Rounds<Observation>,
 }
 
@@ -262,9 +262,9 @@ impl Work {
         Ok(None)
     }
 
-    /// Waits for frames or a ring of the bell, and notes how late each nap on the way ended.
+    /// Waits for frames or to be woken, and notes how late each nap on the way ended.
     fn sleep(&mut self) -> Result {
-        let fds = self.taps.iter().map(AsFd::as_fd).chain([self.ears.as_fd()]);
+        let fds = self.taps.iter().map(AsFd::as_fd).chain([self.wakeups.as_fd()]);
         let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let timeout = match stall::clock_jumps() {
             true => PollTimeout::NONE,
@@ -279,12 +279,13 @@ impl Work {
                 Ok(_) => break,
             }
         }
-        let rung = fds.last().and_then(PollFd::any).unwrap_or(false);
+        let woken = fds.last().and_then(PollFd::any).unwrap_or(false);
         drop(fds);
-        if rung {
-            // One handful: the pipe has something, so this does not block.
-            let mut rings = [0; 256];
-            let _ = self.ears.read(&mut rings).context(|| "read the bell".to_owned())?;
+        if woken {
+            // The pipe has something, so this does not block.
+            let mut taken = [0; 256];
+            let _ =
+                self.wakeups.read(&mut taken).context(|| "read the observer's pipe".to_owned())?;
         }
         Ok(())
     }

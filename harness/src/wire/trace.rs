@@ -232,7 +232,7 @@ impl Trace {
             None => self.connection_of(&headers),
         };
         let life = &mut self.connections[connection];
-        life.hears(&headers);
+        life.learn_from_middle(&headers);
         life.arrives(&headers);
         let index = self.push(&headers, connection, from, host.to_owned());
         self.segments[index].arrived = Some(at);
