@@ -10,6 +10,7 @@ mod dying;
 mod faults;
 mod figures;
 mod floor;
+mod ladders;
 mod loops;
 mod suite;
 mod virtual_kernel;
@@ -63,12 +64,13 @@ fn registry() -> std::result::Result<Registry, Problems> {
 /// What is measured together, by its name.
 type Section = (&'static str, fn(&mut Bench) -> Result);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("labs", Bench::labs),
     ("guests", Bench::guests),
     ("virtual", Bench::virtual_kernels),
     ("faults", Bench::faults),
     ("dying", Bench::dying),
+    ("ladder", Bench::ladder),
     ("suite", Bench::suite),
     ("detection", Bench::detection),
 ];
@@ -235,6 +237,11 @@ impl Bench {
         self.figures.set("detection_worst_fraction", worst);
         self.figures.set("detection_out_of_bound", found.out_of_bound as f64);
         self.figures.set("detection_too_slow", found.too_slow as f64);
+        Ok(())
+    }
+
+    fn ladder(&mut self) -> Result {
+        self.figures.set("ladder_100k_ms", ladders::measure()?);
         Ok(())
     }
 

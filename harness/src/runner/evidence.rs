@@ -11,6 +11,7 @@ use super::case::Case;
 use super::events::{CaseOutcome, Evidence, Finished};
 use super::places::Places;
 use crate::error::{Context, Result};
+use crate::wire::ladder;
 
 /// Of a long output, the end is kept: it was nearer to the failure.
 const OUTPUT_LIMIT: u64 = 64 * 1024;
@@ -28,13 +29,14 @@ pub(super) fn gather(
     journal: &File,
     output: &File,
 ) {
+    let story = artefacts::story(journal);
     finished.evidence = Some(Evidence {
-        ladder: artefacts::ladder(journal),
+        ladder: ladder::draw(&story),
         states,
         output: tail(output),
         ..Evidence::default()
     });
-    keep(places, case, finished, |capture| artefacts::pcapng(journal, capture));
+    keep(places, case, finished, |capture| artefacts::pcapng(&story, capture));
 }
 
 /// Puts what a case left into a directory of its own: the account as a log, and the capture that

@@ -33,8 +33,6 @@ pub(crate) struct Side {
     /// The window field and the time stamps of the latest segment sent, where it was no reset.
     window: Option<u16>,
     stamps: Option<(u32, u32)>,
-    /// Segments on their way: departed, not yet arrived. Swallowed ones stay.
-    pub(crate) travelling: Vec<usize>,
     /// How long the latest arrival of this side had travelled, in nanoseconds.
     pub(crate) transit: Option<i64>,
 }
@@ -78,18 +76,13 @@ impl Connection {
         &mut self.sides[index]
     }
 
-    /// The segments of both sides on their way.
-    pub(crate) fn travelling(&self) -> impl Iterator<Item = usize> {
-        self.sides.iter().flat_map(|side| side.travelling.iter().copied())
-    }
-
     fn both(&self, src: SocketAddr) -> (&Side, &Side) {
         let index = self.index(src);
         (&self.sides[index], &self.sides[1 - index])
     }
 
     /// Whether a SYN without ACK belongs here: the same SYN again, or the first one where none
-    /// was sent. Any other SYN starts a new life of the pair, be it a real one or an injected one.
+    /// was sent. Any other SYN starts a new life of the pair, a real one as well as an injected one.
     pub(crate) fn takes_syn(&self, headers: &Headers) -> bool {
         let (own, _) = self.both(headers.src);
         if own.opened { own.base == Some(headers.seq) } else { own.next.is_none() }
@@ -118,12 +111,10 @@ impl Connection {
             // A second SYN+ACK with another number answers the same SYN: a listener was replaced.
             let renumbered = side.opened && side.base != Some(headers.seq);
             if !side.opened || (renumbered && answers) {
-                let travelling = std::mem::take(&mut side.travelling);
                 *side = Side {
                     base: Some(headers.seq),
                     opened: true,
                     scale: headers.options.window_scale,
-                    travelling,
                     transit: side.transit,
                     ..Side::default()
                 };
@@ -178,7 +169,7 @@ impl Connection {
 
     /// Learns from a segment that no host sent: nothing that is known already, since the middle
     /// may lie.
-    pub(crate) fn hears(&mut self, headers: &Headers) {
+    pub(crate) fn learn_from_middle(&mut self, headers: &Headers) {
         let (own, _) = self.both(headers.src);
         if own.base.is_none() {
             self.learn(headers);

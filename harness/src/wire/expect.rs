@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Wire;
 use super::pattern::{Answer, Pattern};
 use super::segment::Segment;
-use crate::error::{Error, Result};
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
+use lastack_sys::error::{Error, Result};
 
 /// How long an expectation waits if nothing else is said.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(1);
@@ -35,8 +35,8 @@ impl From<&Mark> for Mark {
 
 type Waiting<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
-/// That a segment is seen. Await it: it is fulfilled by the first segment that fits, be it past
-/// or future.
+/// That a segment is seen. Await it: the first segment that fits fulfils it, whether it was seen
+/// before or is still to come.
 #[derive(Debug)]
 #[must_use = "an expectation is checked only when it is awaited"]
 pub struct Expectation {
@@ -91,9 +91,11 @@ impl Never {
     /// From the start until this long after now. Fails at once when such a segment is seen.
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the segment; [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the segment; [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen;
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the pattern names what is not on this wire.
     pub async fn for_(self, wait: Duration) -> Result {
         let Self { wire, start, pattern } = self;
+        wire.knows(start, [&pattern])?;
         let deadline = Stamp::now().after(wait);
         let patterns = std::slice::from_ref(&pattern);
         match first_fit(&wire, start, patterns, deadline).await? {
@@ -141,6 +143,7 @@ impl IntoFuture for Exactly {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { wire, start, patterns, among, within } = self;
+            wire.knows(start, patterns.iter().chain(&among))?;
             // Whether they came is judged below, together with what else did.
             let _ = first_fit(&wire, start, &patterns, Stamp::now().after(within)).await?;
             let asking = patterns.iter().chain(&among).any(Pattern::asks_for_arrival);
@@ -159,11 +162,20 @@ impl IntoFuture for Exactly {
                 Some(filter) => format!("exactly these segments among {filter}"),
                 None => "exactly these segments".to_owned(),
             };
-            let expected = numbered(patterns.iter().map(|pattern| (true, pattern.to_string())));
-            let fits = |i: usize, segment| patterns.get(i).is_some_and(|p| p.matches(segment));
-            let lines = segments.iter().enumerate();
-            let lines = lines.map(|(i, segment)| (fits(i, segment), wire.line(segment)));
-            Err(Error::mismatch(what, expected, numbered(lines)))
+            let fits = |i: usize| match (segments.get(i), patterns.get(i)) {
+                (Some(segment), Some(pattern)) => pattern.matches(segment),
+                _ => false,
+            };
+            // The first difference is in view, however many segments there are.
+            let all = 0..segments.len().max(patterns.len());
+            let first = all.clone().find(|i| !fits(*i)).unwrap_or(0);
+            let from = (first + 1).saturating_sub(LISTED / 2);
+            let expected = numbered(patterns.len(), from, |i| patterns[i].to_string());
+            let seen = numbered(segments.len(), from, |i| {
+                let mark = if fits(i) { "" } else { "   <- does not fit" };
+                format!("{}{mark}", wire.line(&segments[i]))
+            });
+            Err(Error::mismatch(what, expected, seen))
         })
     }
 }
@@ -175,6 +187,7 @@ pub(super) async fn in_order(
     patterns: &[Pattern],
     within: Duration,
 ) -> Result<Vec<Segment>> {
+    wire.knows(start, patterns)?;
     let deadline = Stamp::now().after(within);
     match first_fit(wire, start, patterns, deadline).await? {
         Ok(found) => Ok(found),
@@ -203,16 +216,20 @@ pub(super) async fn in_order(
 
 /// How many segments fit, up to now.
 pub(super) async fn count(wire: &Wire, start: Mark, pattern: &Pattern) -> Result<usize> {
+    wire.knows(start, [pattern])?;
     decide(wire, start, pattern.asks_for_arrival()).await?;
-    Ok(wire.since(start).iter().filter(|segment| pattern.matches(segment)).count())
+    wire.look(start, |segments| segments.iter().filter(|it| pattern.matches(it)).count())
 }
 
 /// That no segment fits, up to now.
 pub(super) async fn absent(wire: &Wire, start: Mark, pattern: &Pattern) -> Result {
+    wire.knows(start, [pattern])?;
     decide(wire, start, pattern.asks_for_arrival()).await?;
-    match wire.since(start).iter().find(|segment| pattern.matches(segment)) {
+    let found =
+        wire.look(start, |segments| segments.iter().find(|it| pattern.matches(it)).cloned())?;
+    match found {
         None => Ok(()),
-        Some(found) => Err(intruder(wire, pattern, found, None)),
+        Some(found) => Err(intruder(wire, pattern, &found, None)),
     }
 }
 
@@ -225,14 +242,12 @@ async fn decide(wire: &Wire, start: Mark, arrival_matters: bool) -> Result {
     let any = super::pattern::any().arrived(true);
     let mut news = wire.news();
     loop {
-        let now = Stamp::now();
-        let waits = wire.since(start).into_iter().filter_map(|segment| {
-            match any.answer(&segment, now, wire.patience()) {
-                Answer::NotBefore(then) => Some(then),
-                _ => None,
-            }
-        });
-        match waits.max() {
+        let (now, patience) = (Stamp::now(), wire.patience());
+        let wait = |segment: &Segment| match any.answer(segment, now, patience) {
+            Answer::NotBefore(then) => Some(then),
+            _ => None,
+        };
+        match wire.look(start, |segments| segments.iter().filter_map(wait).max())? {
             None => return wire.settle().await,
             Some(then) => wait_for_news(&mut news, then).await,
         }
@@ -294,7 +309,7 @@ fn fit(
 
 async fn wait_for_news(news: &mut tokio::sync::watch::Receiver<u64>, until: Stamp) {
     let wait = until.since(Stamp::now());
-    // Late or early does not matter: whoever waits looks again.
+    // Late or early does not matter: the caller looks again.
     let _ = tokio::time::timeout(wait, news.changed()).await;
 }
 
@@ -303,7 +318,7 @@ fn intruder(wire: &Wire, pattern: &Pattern, found: &Segment, wait: Option<Durati
         Some(wait) => format!("absence on the wire for {wait:?}"),
         None => "absence on the wire".to_owned(),
     };
-    Error::mismatch(what, format!("no {pattern}"), wire.line(found).trim_start())
+    Error::mismatch(what, pattern.absence(), wire.line(found).trim_start())
 }
 
 fn listing(wire: &Wire, segments: &[Segment]) -> String {
@@ -319,13 +334,21 @@ fn listing(wire: &Wire, segments: &[Segment]) -> String {
     lines.join(INDENT)
 }
 
-/// One line each, those that do not fit pointed at.
-fn numbered(lines: impl Iterator<Item = (bool, String)>) -> String {
-    let line = |(i, (fits, text)): (usize, (bool, String))| {
-        format!("{:2}. {text}{}", i + 1, if fits { "" } else { "   <- does not fit" })
-    };
-    let all: Vec<_> = lines.enumerate().map(line).collect();
-    if all.is_empty() { "no segment at all".to_owned() } else { all.join(INDENT) }
+/// One line each, numbered; of many only some from `from` on.
+fn numbered(count: usize, from: usize, line: impl Fn(usize) -> String) -> String {
+    if count == 0 {
+        return "no segment at all".to_owned();
+    }
+    let shown = from.min(count)..count.min(from.saturating_add(LISTED));
+    let mut lines: Vec<String> = Vec::new();
+    if shown.start > 0 {
+        lines.push(format!("{} before and", shown.start));
+    }
+    lines.extend(shown.clone().map(|i| format!("{:2}. {}", i + 1, line(i))));
+    if shown.end < count {
+        lines.push(format!("and {} more", count - shown.end));
+    }
+    lines.join(INDENT)
 }
 
 /// Lines of a list stand below each other behind "expected: " and "seen: ".

@@ -8,9 +8,9 @@ use super::super::build::Build;
 use super::super::flags::Flags;
 use super::super::observer::Observer;
 use super::super::packet::Packet;
-use super::super::pattern::{any, data, fin, pure_ack, rst, syn};
+use super::super::pattern::{any, data, fin, probe, pure_ack, rst, syn};
 use super::super::segment::PATIENCE;
-use super::super::trace::Sighting;
+use super::super::trace::Observation;
 use super::*;
 
 const FIN_ACK: Flags = Flags(Flags::FIN.0 | Flags::ACK.0);
@@ -23,13 +23,13 @@ fn wire() -> Wire {
 fn sends(wire: &Wire, build: &Build) {
     let tap = usize::from(build.headers().src.port() == 80);
     let packet = Packet::read(&build.frame(), 60);
-    wire.observer.tell(Sighting { tap, egress: false, at: Stamp::now(), packet });
+    wire.observer.tell(Observation { tap, egress: false, at: Stamp::now(), packet });
 }
 
 fn gets(wire: &Wire, build: &Build) {
     let tap = usize::from(build.headers().src.port() != 80);
     let packet = Packet::read(&build.frame(), 60);
-    wire.observer.tell(Sighting { tap, egress: true, at: Stamp::now(), packet });
+    wire.observer.tell(Observation { tap, egress: true, at: Stamp::now(), packet });
 }
 
 fn carries(wire: &Wire, build: &Build) {
@@ -153,6 +153,22 @@ fn exactly_allows_no_others() {
 }
 
 #[test]
+fn of_very_many_segments_a_failure_lists_those_around_the_first_difference() {
+    run(async {
+        let (wire, start) = (wire(), Wire::start());
+        for i in 0..1_000 {
+            let flags = if i == 500 { FIN_ACK } else { Flags::ACK };
+            carries(&wire, &build(flags));
+        }
+        let error = wire.exactly(start, vec![pure_ack(); 1_000]).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("501. ") && text.contains("<- does not fit"), "{text}");
+        assert!(text.contains("489 before and") && text.contains("and 487 more"), "{text}");
+        assert!(text.lines().count() < 60, "{text}");
+    });
+}
+
+#[test]
 fn exactly_waits_for_the_last_of_them() {
     run(async {
         let (wire, start) = (wire(), Wire::start());
@@ -231,5 +247,67 @@ fn a_wire_that_lost_frames_says_nothing_about_them() {
             assert_eq!(error.kind(), crate::ErrorKind::System, "{error}");
             assert!(error.to_string().contains("tap to-b of host b lost 7 frames"), "{error}");
         }
+    });
+}
+
+/// What is refused, and says these words.
+fn refused<T: std::fmt::Debug>(result: Result<T>, words: &str) {
+    match result {
+        Err(error) if error.kind() == crate::ErrorKind::Usage => {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        other => panic!("not an error of use: {other:?}"),
+    }
+}
+
+#[test]
+fn a_host_that_the_lab_does_not_have_is_an_error_of_use() {
+    run(async {
+        let (wire, start) = (wire(), Wire::start());
+        carries(&wire, &build(Flags::SYN));
+        let words = "no host c on this wire; it has a, b";
+        refused(wire.absent(start, rst().from("c")).await, words);
+        refused(wire.absent(start, rst().to("c")).await, words);
+        refused(wire.count(start, rst().from("c")).await, words);
+        refused(wire.never(start, rst().from("c")).for_(SOON).await, words);
+        refused(wire.expect(syn().from("c")).await, words);
+        refused(wire.in_order(start, [syn(), fin().to("c")], SOON).await, words);
+        refused(wire.exactly(start, [syn(), fin().from("c")]).await, words);
+        refused(wire.exactly(start, [syn()]).among(any().from("c")).await, words);
+        refused(wire.first_timeout("c", start).await, words);
+        refused(wire.overtaken("c", start).await, words);
+        refused(wire.absent(start, rst().from("c")).await, "the pattern \"RST from c\"");
+        // An address is not a host's name: a segment may go where no host is.
+        wire.absent(start, any().to("10.0.0.99")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_connection_or_a_position_of_another_wire_is_an_error_of_use() {
+    run(async {
+        let (wire, other, start) = (wire(), self::wire(), Wire::start());
+        carries(&wire, &build(Flags::SYN));
+        for port in [4000, 4001] {
+            carries(&other, &build(Flags::SYN).ports(port, 80));
+        }
+        let own = wire.expect(syn()).await.unwrap();
+        let foreign = other.expect(syn().port(4001)).await.unwrap();
+        wire.absent(start, fin().of_connection_of(&own)).await.unwrap();
+        let words = "no connection 10.0.0.1:4001 <> 10.0.0.2:80 on this wire";
+        refused(wire.absent(start, fin().of_connection_of(&foreign)).await, words);
+        refused(wire.sent_again(&foreign).await, words);
+        refused(wire.retries_of(&foreign).await, words);
+        refused(wire.absent(&foreign, fin()).await, "which has seen 1");
+    });
+}
+
+#[test]
+fn hosts_on_one_cable_have_no_middle() {
+    run(async {
+        let tap = |host: &str| TapInfo { host: host.into(), name: "eth0".into(), near: true };
+        let wire = Wire { observer: Arc::new(Observer::of(vec![tap("a"), tap("b")])) };
+        let middle = wire.absent(Wire::start(), probe().from_middle()).await;
+        refused(middle, "there is no middle on this wire");
+        self::wire().absent(Wire::start(), probe().from_middle()).await.unwrap();
     });
 }

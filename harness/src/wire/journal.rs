@@ -1,14 +1,14 @@
 //! The journal: what happened in a case, written down at once, so that it survives the case.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
 
 /// One thing that happened, or that must be known to tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,24 +85,92 @@ pub enum Record {
         /// The words.
         text: String,
     },
+    /// The journal is full: frames, calls and returns after this are not in it.
+    Full {
+        /// When.
+        at: Stamp,
+    },
 }
+
+impl Record {
+    /// Whether a full journal has no room for it. What there are few of is kept.
+    fn is_bulk(&self) -> bool {
+        matches!(self, Self::Frame { .. } | Self::Call { .. } | Self::Return { .. })
+    }
+}
+
+/// How many bytes of frames and calls a case may record, some hundred thousand of them. A case
+/// that spins would otherwise fill the memory of the runner that reads them.
+pub const LIMIT: u64 = 64 << 20;
+
+/// Room after [`LIMIT`] for faults and notes.
+const RESERVE: u64 = 1 << 20;
 
 /// An append-only file of [`Record`]s, each postcard bytes after their length (`u32`, little
 /// endian). Clones write to the same file.
 ///
 /// Writing never fails the caller: the journal is evidence, and a case must not turn out
 /// otherwise because its evidence could not be kept. The first failure is said on standard
-/// error, and nothing is written after it, so that the file stays readable up to there.
+/// error, and nothing is written after it, so that the file stays readable up to there. At
+/// [`LIMIT`] bytes it is full, and says so with [`Record::Full`].
 #[derive(Debug, Clone)]
 pub struct Journal {
-    file: Arc<Mutex<Option<File>>>,
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+/// A journal that is being written.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// How many bytes have been written.
+    written: u64,
+    /// Above this many, it takes no frames and calls.
+    limit: u64,
+    /// It has said that it is full.
+    full: bool,
+}
+
+impl Open {
+    /// Adds to `bytes` what there is room for.
+    fn fill(&mut self, records: &[Record]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for record in records {
+            let kept = bytes.len();
+            append(record, &mut bytes);
+            let length = self.written + bytes.len() as u64;
+            let room = if record.is_bulk() { self.limit } else { self.limit + RESERVE };
+            if length <= room && !(self.full && record.is_bulk()) {
+                continue;
+            }
+            bytes.truncate(kept);
+            if !self.full {
+                self.full = true;
+                append(&Record::Full { at: Stamp::now() }, &mut bytes);
+            }
+        }
+        bytes
+    }
+}
+
+/// Appends one record and, before it, its length.
+fn append(record: &Record, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.extend([0; 4]);
+    *bytes = postcard::to_extend(record, std::mem::take(bytes)).expect("a record is plain data");
+    let length = u32::try_from(bytes.len() - start - 4).expect("a record is small");
+    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 impl Journal {
     /// A journal that appends to `file` at its present position.
     #[must_use]
     pub fn new(file: File) -> Self {
-        Self { file: Arc::new(Mutex::new(Some(file))) }
+        Self::limited(file, LIMIT)
+    }
+
+    fn limited(file: File, limit: u64) -> Self {
+        let open = Open { file, written: 0, limit, full: false };
+        Self { open: Arc::new(Mutex::new(Some(open))) }
     }
 
     /// Appends one record.
@@ -112,18 +180,11 @@ impl Journal {
 
     /// Appends records in one go: one system call however many there are.
     pub fn write_all(&self, records: &[Record]) {
-        let mut bytes = Vec::new();
-        for record in records {
-            let start = bytes.len();
-            bytes.extend([0; 4]);
-            bytes = postcard::to_extend(record, bytes).expect("a record is plain data");
-            let length = u32::try_from(bytes.len() - start - 4).expect("a record is small");
-            bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        }
-        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = slot.as_mut()
-            && let Err(error) = file.write_all(&bytes)
-        {
+        let mut slot = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = slot.as_mut() else { return };
+        let bytes = open.fill(records);
+        open.written += bytes.len() as u64;
+        if let Err(error) = open.file.write_all(&bytes) {
             eprintln!("lastack: failed to write the journal: {error}; the ladder ends here");
             *slot = None;
         }
@@ -131,40 +192,46 @@ impl Journal {
 
     /// Ends the journal: what is written later, by any clone, is not in it.
     pub fn close(&self) {
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Reads all records of a journal's file from its start, without moving its position (which
-    /// the writer may share). A torn or damaged tail ends the story there.
-    #[must_use]
-    pub fn read(file: &File) -> Vec<Record> {
-        let mut bytes = Vec::new();
-        let mut chunk = vec![0; 1 << 16];
-        while let Ok(count @ 1..) = file.read_at(&mut chunk, bytes.len() as u64) {
-            bytes.extend_from_slice(&chunk[..count]);
-        }
-        Self::parse(&bytes)
+    /// Reads the records of a journal's file from its start, without moving its position (which
+    /// the writer may share), and no more than a journal may hold. A torn or damaged tail ends
+    /// the story there.
+    pub fn read(file: &File) -> impl Iterator<Item = Record> {
+        let all = At { file, position: 0 }.take(LIMIT + 2 * RESERVE);
+        Self::parse(BufReader::with_capacity(1 << 16, all))
     }
 
     /// Reads the records in the bytes of a journal's file.
-    #[must_use]
-    pub fn parse(mut bytes: &[u8]) -> Vec<Record> {
-        let mut records = Vec::new();
-        while let Some((record, rest)) = Self::first(bytes) {
-            records.push(record);
-            bytes = rest;
-        }
-        records
+    fn parse(mut bytes: impl Read) -> impl Iterator<Item = Record> {
+        let mut body = Vec::new();
+        std::iter::from_fn(move || {
+            let mut length = [0; 4];
+            bytes.read_exact(&mut length).ok()?;
+            let length = u32::from_le_bytes(length);
+            body.clear();
+            bytes.by_ref().take(length.into()).read_to_end(&mut body).ok()?;
+            match postcard::take_from_bytes(&body) {
+                Ok((record, [])) if body.len() == length as usize => Some(record),
+                _ => None,
+            }
+        })
+        .fuse()
     }
+}
 
-    fn first(bytes: &[u8]) -> Option<(Record, &[u8])> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (body, rest) = rest.split_at_checked(length)?;
-        match postcard::take_from_bytes(body) {
-            Ok((record, [])) => Some((record, rest)),
-            _ => None,
-        }
+/// A file read from a position of its own.
+struct At<'f> {
+    file: &'f File,
+    position: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(into, self.position)?;
+        self.position += count as u64;
+        Ok(count)
     }
 }
 
@@ -206,6 +273,14 @@ mod tests {
         bytes
     }
 
+    fn read(file: &File) -> Vec<Record> {
+        Journal::read(file).collect()
+    }
+
+    fn parse(bytes: &[u8]) -> Vec<Record> {
+        Journal::parse(bytes).collect()
+    }
+
     #[test]
     fn reading_starts_at_the_beginning_and_leaves_the_writer_where_it_is() {
         let mut file = tempfile::tempfile().expect("a file");
@@ -213,11 +288,11 @@ mod tests {
         let note = |text: &str| Record::Note { at: Stamp(1), text: text.to_owned() };
         journal.write(&note("one"));
         let position = file.stream_position().expect("position");
-        assert_eq!(Journal::read(&file), [note("one")]);
+        assert_eq!(read(&file), [note("one")]);
         assert_eq!(file.stream_position().expect("position"), position);
         journal.clone().write(&note("two"));
         file.seek(SeekFrom::End(0)).expect("seek");
-        assert_eq!(Journal::read(&file), [note("one"), note("two")]);
+        assert_eq!(read(&file), [note("one"), note("two")]);
     }
 
     #[test]
@@ -229,10 +304,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_full_journal_says_so_and_still_takes_faults() {
+        let file = tempfile::tempfile().expect("a file");
+        let journal = Journal::limited(file.try_clone().expect("clone"), 1000);
+        let fault = Record::Fault { at: Stamp(2), on: true, text: "black hole".to_owned() };
+        let returns = |id| Record::Return { id, ended: Stamp(1), result: "0".to_owned() };
+        for round in 0..10 {
+            journal.write_all(&(0..100).map(|i| returns(100 * round + i)).collect::<Vec<_>>());
+        }
+        journal.write(&fault);
+        let kept = read(&file);
+        let [calls @ .., Record::Full { .. }, last] = kept.as_slice() else { panic!("{kept:?}") };
+        let first: Vec<_> = (0..calls.len() as u64).map(returns).collect();
+        assert!(calls.len() > 50 && calls == first, "{kept:?}");
+        assert_eq!(*last, fault);
+        assert!(file.metadata().expect("size").len() < 1100);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(records in proptest::collection::vec(a_record(), 0..12)) {
-            prop_assert_eq!(Journal::parse(&bytes_of(&records)), records);
+            prop_assert_eq!(parse(&bytes_of(&records)), records);
         }
 
         #[test]
@@ -242,7 +335,7 @@ mod tests {
         ) {
             let whole = bytes_of(&records);
             let cut = cut.index(whole.len());
-            let read = Journal::parse(&whole[..cut]);
+            let read = parse(&whole[..cut]);
             prop_assert!(records.starts_with(&read));
             let kept = bytes_of(&read).len();
             let next = bytes_of(&records[read.len()..=read.len()]).len();
@@ -251,7 +344,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
-            let _ = Journal::parse(&bytes);
+            let _ = parse(&bytes);
         }
     }
 }

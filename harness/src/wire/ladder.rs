@@ -1,21 +1,24 @@
 //! The ladder: a case told from top to bottom, hosts side by side, everything on one clock.
+//!
+//! It opens with the connection. What was done to the sockets before is one line at its head
+//! ([`setup`]), and of a very long story the middle is counted instead of drawn ([`fold`]), so that
+//! its length and the time it takes are bounded.
 
 use std::time::Duration;
 
-use super::flags::Flags;
-use super::journal::Record;
-use super::other::Kind;
 use super::segment::Segment;
-use super::story::{Call, Notice, Story, Topic};
-use super::trace::Stray;
-use crate::stamp::Stamp;
+use super::story::Story;
+use lastack_sys::Stamp;
 
 mod canvas;
+mod fold;
+mod rows;
+mod setup;
 
-use canvas::{Arrow, Canvas, Side};
-
-/// A call that took less than this did not block, whatever happened meanwhile.
-const QUICK: Duration = Duration::from_millis(1);
+use canvas::{Canvas, Side, WIDTH, clip};
+use fold::Item;
+use rows::Row;
+use setup::SetUp;
 
 /// A pause at least this long gets a row of its own.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -23,249 +26,128 @@ const SILENCE: Duration = Duration::from_millis(100);
 /// The time column is as wide as the longest time, and at least this.
 const TIME: usize = 10;
 
-/// A journey at least this long is told; a path inside one kernel takes microseconds.
-const SLOW: Duration = Duration::from_millis(1);
+/// How many connections the head of a ladder lists at each end, where there are many.
+const LISTED: usize = 6;
 
-/// More rows than this are not read by anyone: in the middle of a longer ladder, segments that
-/// only carry data or acknowledge it are counted instead of drawn.
-const ROWS: usize = 400;
-
-/// Draws the ladder of a case from the records of its journal, however it ended: two hosts as
-/// lifelines with arrows between them and their calls on the outer sides, any other number as
-/// a list. At most 110 columns, unless names are very long.
-#[must_use]
-pub fn ladder(records: &[Record]) -> String {
-    draw(&Story::of(records))
-}
-
-/// Draws the ladder of a story.
+/// Draws the ladder of a story, however it ended: two hosts as lifelines with arrows between them
+/// and their calls on the outer sides, any other number as a list. At most 100 columns.
+///
+/// Times count in milliseconds from the first segment, as those in the messages of expectations
+/// do; what came before has a minus sign.
 #[must_use]
 pub fn draw(story: &Story) -> String {
-    let rows = rows(story);
-    let [(zero, _), ..] = rows.as_slice() else { return "nothing was seen\n".to_owned() };
-    let time = rows.last().map_or(0, |(last, _)| millis(last.since(*zero)).len()).max(TIME);
-    let (mut page, hosts) = match story.hosts.as_slice() {
-        [(left, _), (right, _)] => {
-            let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
-            let label = longest(&mut rows.iter().map(|(_, row)| row.label(story).chars().count()));
-            let [gutter, other] = [left, right].map(|host| {
-                longest(&mut rows.iter().filter_map(|(_, row)| row.call_length(story, host)))
-            });
-            let mut canvas = Canvas::new(time, label, gutter, other);
-            canvas.heading(&title(story, left), &title(story, right));
-            (Page::Beside(canvas), [left.as_str(), right.as_str()])
-        }
-        _ => (Page::List(String::new(), time), ["", ""]),
+    let (set_up, rows) = setup::split(story, rows::rows(story));
+    let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else {
+        return "nothing was seen\n".to_owned();
     };
-    for line in legend(story) {
-        page.text(&line);
-    }
-    let mut previous = *zero;
-    let mut left_out = 0;
-    for (i, (at, row)) in rows.iter().enumerate() {
-        let middle = rows.len() > ROWS && (ROWS / 2..rows.len() - ROWS / 2).contains(&i);
-        if middle && row.is_dull() {
-            left_out += 1;
-            previous = *at;
-            continue;
+    let zero = story.trace.segments().first().map_or(*first, Segment::at);
+    let time = [*first, *last].map(|at| clock(at, zero).len());
+    let time = time.into_iter().fold(TIME, usize::max);
+    let mut previous = *first;
+    let items = fold::shorten(rows);
+    let mut page = Page::new(story, time, &items);
+    page.head(&set_up, &legend(story));
+    for item in &items {
+        match item {
+            Item::Row(at, row) => {
+                let pause = at.since(previous);
+                if pause >= SILENCE {
+                    page.gap(&brief(pause));
+                }
+                page.row(story, &clock(*at, zero), row);
+                previous = *at;
+            }
+            Item::Folded(folded) => {
+                page.gap(&folded.words());
+                previous = folded.until().unwrap_or(previous);
+            }
         }
-        if left_out > 0 {
-            page.gap(&format!("{left_out} plain segments left out"));
-            left_out = 0;
-        }
-        let pause = at.since(previous);
-        if pause >= SILENCE {
-            page.gap(&brief(pause));
-        }
-        page.row(story, hosts, &millis(at.since(*zero)), row);
-        previous = *at;
     }
     page.finish()
 }
 
 /// What ladders are drawn on.
-enum Page {
-    Beside(Canvas),
+enum Page<'s> {
+    /// Two hosts beside each other, and the left one's name.
+    Beside(Canvas, &'s str),
     /// What is written, and the columns of the time.
     List(String, usize),
 }
 
-impl Page {
-    fn text(&mut self, text: &str) {
+impl<'s> Page<'s> {
+    /// A page on which these rows find room.
+    fn new(story: &'s Story, time: usize, items: &[Item<'_>]) -> Self {
+        let [(left, _), (right, _)] = story.hosts.as_slice() else {
+            return Self::List(String::new(), time);
+        };
+        let rows = || items.iter().filter_map(Item::row);
+        let label = rows().map(|row| row.label(story).chars().count()).max().unwrap_or(0);
+        let [gutter, other] = [left, right]
+            .map(|host| rows().filter_map(|row| row.call_length(story, host)).max().unwrap_or(0));
+        let mut canvas = Canvas::new(time, label, gutter, other);
+        canvas.heading(&title(story, left), &title(story, right));
+        Self::Beside(canvas, left)
+    }
+
+    /// What stands above the rows.
+    fn head(&mut self, set_up: &SetUp, legend: &[String]) {
+        let width = WIDTH - self.time() - 2;
+        for (i, line) in set_up.lines(width).iter().enumerate() {
+            self.text(if i == 0 { "set up" } else { "" }, line);
+        }
+        for line in legend.iter().flat_map(|line| wrap(line, width)) {
+            self.text("", &line);
+        }
+    }
+
+    /// Columns of the time.
+    fn time(&self) -> usize {
         match self {
-            Self::Beside(canvas) => canvas.text(text),
-            Self::List(out, width) => *out += &format!("{:>width$}  {text}\n", ""),
+            Self::Beside(canvas, _) => canvas.time(),
+            Self::List(_, width) => *width,
+        }
+    }
+
+    /// A line of text without lifelines, and what stands in the column of the time.
+    fn text(&mut self, time: &str, text: &str) {
+        match self {
+            Self::Beside(canvas, _) => canvas.text(time, text),
+            Self::List(out, width) => listed(out, *width, time, text),
         }
     }
 
     fn gap(&mut self, text: &str) {
         match self {
-            Self::Beside(canvas) => canvas.gap(text),
-            Self::List(out, width) => *out += &format!("{:>width$}  {text}\n", "⋮"),
+            Self::Beside(canvas, _) => canvas.gap(text),
+            Self::List(out, width) => listed(out, *width, "⋮", text),
         }
     }
 
-    fn row(&mut self, story: &Story, hosts: [&str; 2], time: &str, row: &Row<'_>) {
+    fn row(&mut self, story: &Story, time: &str, row: &Row<'_>) {
         match self {
-            Self::Beside(canvas) => match row {
-                Row::Call(call, told) => {
-                    canvas.aside(time, Side::of(&call.host, hosts[0]), &say(story, call, *told));
+            Self::Beside(canvas, left) => match row {
+                Row::Call(call, part) => {
+                    canvas.aside(time, Side::of(&call.host, left), &part.of(story, call));
                 }
-                Row::Notice(notice) => canvas.across(time, &words(notice), rule(notice)),
-                Row::Segment(_) | Row::Stray(_) => canvas.arrow(time, &row.arrow(story, hosts[0])),
+                Row::Notice(notice) => canvas.across(time, &notice.words(), rows::rule(notice)),
+                Row::Segment(_) | Row::Stray(_) => canvas.arrow(time, &row.arrow(story, left)),
             },
-            Self::List(out, width) => {
-                let line = row.line(story).replace(char::is_control, " ");
-                *out += &format!("{time:>width$}  {line}\n");
-            }
+            Self::List(out, width) => listed(out, *width, time, &row.line(story)),
         }
     }
 
     fn finish(self) -> String {
         match self {
-            Self::Beside(canvas) => canvas.finish(),
+            Self::Beside(canvas, _) => canvas.finish(),
             Self::List(out, _) => out,
         }
     }
 }
 
-/// One row of a ladder.
-enum Row<'a> {
-    Segment(&'a Segment),
-    Stray(&'a Stray),
-    Call(&'a Call, Told),
-    Notice(&'a Notice),
-}
-
-/// How much of a call a row tells.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Whole,
-    Beginning,
-    End,
-}
-
-impl Row<'_> {
-    /// What stands on the arrow, if it is one.
-    fn label(&self, story: &Story) -> String {
-        match self {
-            Self::Segment(segment) if story.trace.connections() > 1 => {
-                format!("#{} {}", segment.connection + 1, segment.headline())
-            }
-            Self::Segment(segment) => segment.headline(),
-            Self::Stray(stray) => stray.what.text.clone(),
-            _ => String::new(),
-        }
-    }
-
-    /// Whether a reader of a long ladder can do without it.
-    fn is_dull(&self) -> bool {
-        let telling = Flags::SYN | Flags::FIN | Flags::RST;
-        match self {
-            Self::Segment(it) => it.marks().is_empty() && !it.flags.intersects(telling),
-            _ => false,
-        }
-    }
-
-    /// How long the words of a call on this host are, if the row is one.
-    fn call_length(&self, story: &Story, host: &str) -> Option<usize> {
-        match self {
-            Self::Call(call, told) if call.host == host => {
-                Some(say(story, call, *told).chars().count())
-            }
-            _ => None,
-        }
-    }
-
-    fn arrow(&self, story: &Story, left: &str) -> Arrow {
-        let (from, sent, arrived, mark) = match self {
-            Self::Segment(it) if it.retransmission => {
-                (&it.from, it.sent, it.arrived, "retransmission")
-            }
-            Self::Segment(it) if it.probe => (&it.from, it.sent, it.arrived, "probe"),
-            Self::Segment(it) => (&it.from, it.sent, it.arrived, ""),
-            Self::Stray(it) => (&it.from, it.sent, it.arrived, ""),
-            _ => unreachable!("calls and notices are no arrows"),
-        };
-        let mark = if sent.is_none() { "from the middle" } else { mark };
-        let from = Side::of(from, left);
-        let arrival = journey(sent, arrived).unwrap_or_default();
-        let (departs, arrives) = (sent.is_some(), arrived.is_some());
-        Arrow { label: self.label(story), from, departs, arrives, mark, arrival }
-    }
-
-    /// The row where there are no columns.
-    fn line(&self, story: &Story) -> String {
-        let tail = |marks: Vec<&str>, slow: Option<String>| {
-            let marks: Vec<_> = marks.into_iter().map(str::to_owned).chain(slow).collect();
-            if marks.is_empty() { String::new() } else { format!("  ({})", marks.join(", ")) }
-        };
-        match self {
-            Self::Segment(it) => {
-                let slow = it.arrived.and(journey(it.sent, it.arrived));
-                let marks = tail(it.marks(), slow);
-                format!("{} → {}  {}{marks}", it.from, it.to, self.label(story))
-            }
-            Self::Stray(it) => {
-                let middle = it.sent.is_none().then_some("from the middle");
-                let marks = tail(middle.into_iter().collect(), journey(it.sent, it.arrived));
-                format!("{} → {}  {}{marks}", it.from, it.to, it.what.text)
-            }
-            Self::Call(call, told) => format!("{}: {}", call.host, say(story, call, *told)),
-            Self::Notice(notice) => {
-                let rule = rule(notice).to_string().repeat(3);
-                format!("{rule} {} {rule}", words(notice))
-            }
-        }
-    }
-}
-
-/// Everything that gets a row, in order of time.
-fn rows(story: &Story) -> Vec<(Stamp, Row<'_>)> {
-    let mut rows: Vec<(Stamp, Row<'_>)> = Vec::new();
-    let segments = story.trace.segments().iter();
-    rows.extend(segments.map(|segment| (segment.at(), Row::Segment(segment))));
-    let strays = story.trace.strays().iter().filter(|it| it.what.kind != Kind::Chatter);
-    rows.extend(strays.map(|stray| (stray.at(), Row::Stray(stray))));
-    rows.extend(story.notices.iter().map(|notice| (notice.at, Row::Notice(notice))));
-    let mut moments: Vec<Stamp> = rows.iter().map(|(at, _)| *at).collect();
-    moments.extend(story.calls.iter().map(|call| call.began));
-    moments.extend(story.calls.iter().filter_map(|call| Some(call.ended.as_ref()?.0)));
-    moments.sort_unstable();
-    let arrivals = arrivals(story);
-    for call in &story.calls {
-        let Some((ended, _)) = &call.ended else {
-            rows.push((call.began, Row::Call(call, Told::Beginning)));
-            continue;
-        };
-        let next = moments.partition_point(|at| *at <= call.began);
-        let alone = moments.get(next).is_none_or(|at| at >= ended);
-        // A result must not be told above the segment that it may have come from.
-        let heard = arrivals
-            .iter()
-            .any(|(at, host)| call.began <= *at && at <= ended && *host == call.host);
-        if alone || (ended.since(call.began) < QUICK && !heard) {
-            rows.push((call.began, Row::Call(call, Told::Whole)));
-        } else {
-            rows.push((call.began, Row::Call(call, Told::Beginning)));
-            rows.push((*ended, Row::Call(call, Told::End)));
-        }
-    }
-    // At one moment a call comes before what it caused, and its end after.
-    let rank = |row: &Row<'_>| match row {
-        Row::Notice(_) => 0,
-        Row::Call(_, Told::Whole | Told::Beginning) => 1,
-        Row::Segment(_) | Row::Stray(_) => 2,
-        Row::Call(_, Told::End) => 3,
-    };
-    rows.sort_by_key(|(at, row)| (*at, rank(row)));
-    rows
-}
-
-/// When something reached a host, and which.
-fn arrivals(story: &Story) -> Vec<(Stamp, &str)> {
-    let segments = story.trace.segments().iter().map(|it| (it.arrived, it.to.as_str()));
-    segments.filter_map(|(at, to)| Some((at?, to))).collect()
+/// A line of a list.
+fn listed(out: &mut String, width: usize, time: &str, text: &str) {
+    let text = clip(text, WIDTH - width - 2).replace(char::is_control, " ");
+    *out += &format!("{time:>width$}  {text}\n");
 }
 
 /// A host's name and address, with the port where there is only one connection.
@@ -292,54 +174,28 @@ fn legend(story: &Story) -> Vec<String> {
     if count < 2 {
         return Vec::new();
     }
-    let segments = story.trace.segments();
-    let first = |connection| segments.iter().find(|segment| segment.connection == connection);
-    let line = |it: &Segment| {
-        let (number, from, to) = (it.connection + 1, &it.from, &it.to);
-        format!("#{number}  {from} {} → {to} {}", it.src, it.dst)
-    };
-    (0..count).filter_map(first).map(line).collect()
-}
-
-fn say(story: &Story, call: &Call, told: Told) -> String {
-    let name = story.name_of(call);
-    let Some((ended, result)) = &call.ended else { return format!("{name} (never returned)") };
-    let took = ended.since(call.began);
-    match told {
-        Told::Beginning if took < QUICK => format!("{name} …"),
-        Told::Beginning => format!("{name} … blocked"),
-        Told::Whole | Told::End if took < QUICK => format!("{name} = {result}"),
-        Told::Whole | Told::End => format!("{name} = {result} after {}", brief(took)),
-    }
-}
-
-fn words(notice: &Notice) -> String {
-    match notice.topic {
-        Topic::FaultOn => format!("fault on: {}", notice.text),
-        Topic::FaultOff => format!("fault off: {}", notice.text),
-        Topic::Note => notice.text.clone(),
-    }
-}
-
-fn rule(notice: &Notice) -> char {
-    if notice.topic == Topic::Note { '┄' } else { '═' }
-}
-
-/// What is worth saying about how something travelled.
-fn journey(sent: Option<Stamp>, arrived: Option<Stamp>) -> Option<String> {
-    match (sent?, arrived) {
-        (_, None) => Some("swallowed".to_owned()),
-        (sent, Some(arrived)) => {
-            let took = arrived.since(sent);
-            (took >= SLOW).then(|| format!("{} later", brief(took)))
+    // Where there are many, those in the middle are not listed.
+    let hidden = if count > 2 * LISTED { LISTED..count - LISTED } else { 0..0 };
+    let mut lines = vec![String::new(); count];
+    for it in story.trace.segments() {
+        let line = &mut lines[it.connection];
+        if line.is_empty() && !hidden.contains(&it.connection) {
+            let (number, from, to) = (it.connection + 1, &it.from, &it.to);
+            *line = format!("#{number}  {from} {} → {to} {}", it.src, it.dst);
         }
     }
+    if !hidden.is_empty() {
+        lines[hidden.start] = format!("… {} more connections", thousands(hidden.len()));
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
 }
 
-/// Milliseconds with three places, as in the time column.
-fn millis(time: Duration) -> String {
+/// A moment in milliseconds from `zero` on, with three places.
+fn clock(at: Stamp, zero: Stamp) -> String {
+    let (sign, time) = if at < zero { ("-", zero.since(at)) } else { ("", at.since(zero)) };
     let micros = time.as_micros();
-    format!("{}.{:03}", micros / 1000, micros % 1000)
+    format!("{sign}{}.{:03}", micros / 1000, micros % 1000)
 }
 
 /// A duration for people: "31 µs", "204.1 ms", "3.12 s".
@@ -349,6 +205,30 @@ fn brief(time: Duration) -> String {
         micros @ 1000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
         micros => format!("{:.2} s", micros as f64 / 1e6),
     }
+}
+
+/// A number with its digits in groups: "1,996".
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let comma = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);
+    let chars = digits.chars().enumerate();
+    chars.flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
+}
+
+/// Lines of at most `width` columns, broken between words; those after the first are indented.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("    {word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
-use crate::sys::packet::Tap;
 use connection::Standing;
+use lastack_sys::error::{Error, Result};
+use lastack_sys::packet::Tap;
 use observer::Observer;
 use pattern::Pattern;
 
@@ -40,6 +40,7 @@ pub(crate) mod forge;
 mod ip;
 pub mod journal;
 pub mod ladder;
+mod names;
 mod observer;
 mod options;
 mod order;
@@ -64,7 +65,8 @@ pub use packet::{Headers, Packet};
 pub use retries::Retries;
 pub use segment::{PATIENCE, Segment};
 pub use seq::Seq;
-pub use trace::{Seen, Sighting, Stray, TapInfo, Trace};
+pub use story::Story;
+pub use trace::{Observation, Seen, Stray, TapInfo, Trace};
 
 /// What is seen on a lab's cables, from the moment of [`Wire::observe`] on. Clones share it; the
 /// last one to go ends the observation.
@@ -124,7 +126,9 @@ impl Wire {
     /// Expects a segment: the first that fits, seen already or within a second. Narrow it with
     /// [`Expectation::after`] and [`Expectation::within`], and await it.
     ///
-    /// Fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which lists the segments that were seen instead.
+    /// Fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which lists the segments that were seen instead, and with
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the pattern names a host, a middle or a connection that this wire
+    /// does not have, as all expectations here do.
     pub fn expect(&self, pattern: Pattern) -> Expectation {
         Expectation::new(self.clone(), pattern)
     }

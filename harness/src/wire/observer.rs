@@ -15,18 +15,18 @@ use super::journal::{Journal, Record};
 use super::order::Rounds;
 use super::packet::Packet;
 use super::segment::PATIENCE;
-use super::trace::{Sighting, TapInfo, Trace};
-use crate::error::{Context, Error, Result};
-use crate::stall;
-use crate::stamp::Stamp;
-use crate::sys::packet::{Frame, Tap};
+use super::trace::{Observation, TapInfo, Trace};
+use lastack_sys::Stamp;
+use lastack_sys::error::{Context, Error, Result};
+use lastack_sys::packet::{Frame, Tap};
+use lastack_sys::stall;
 
 /// How long the observer sleeps when nothing happens. It wakes at once for frames; the timeout
 /// exists to measure how late a sleeper wakes on this machine. Where the clock jumps over idle
 /// time there is nothing to measure: then it sleeps until something happens.
 const NAP: Duration = Duration::from_millis(20);
 
-/// What the observer knows, shared with everyone who asks.
+/// What the observer knows.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) trace: Trace,
@@ -42,7 +42,7 @@ struct Shared {
     stop: AtomicBool,
     /// Nanoseconds that a segment may be on its way.
     patience: AtomicU64,
-    bell: PipeWriter,
+    waker: PipeWriter,
     /// Told after every change: the number of settled requests.
     news: watch::Sender<u64>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn start(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
-        let (ears, bell) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
+        let (wakeups, waker) = std::io::pipe().context(|| "make the observer's pipe".to_owned())?;
         let (infos, taps): (Vec<_>, Vec<_>) = taps.into_iter().unzip();
         let number = |i: usize| u8::try_from(i).map_err(|_| Error::usage("over 255 taps"));
         for (i, TapInfo { host, name, near }) in infos.iter().enumerate() {
@@ -70,11 +70,11 @@ impl Observer {
             asked: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             patience: AtomicU64::new(PATIENCE.as_nanos() as u64),
-            bell,
+            waker,
             news: watch::Sender::new(0),
         });
         let (finishing, finished) = channel();
-        let work = Work { shared: shared.clone(), taps, journal, ears, rounds: Rounds::new() };
+        let work = Work { shared: shared.clone(), taps, journal, wakeups, rounds: Rounds::new() };
         let observe = move || {
             let taps = work.run();
             drop(finishing);
@@ -109,7 +109,7 @@ impl Observer {
     /// the returned number.
     pub(crate) fn ask_to_settle(&self) -> u64 {
         let ticket = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        self.shared.ring();
+        self.shared.wake();
         ticket
     }
 }
@@ -117,7 +117,7 @@ impl Observer {
 impl Drop for Observer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.shared.ring();
+        self.shared.wake();
         // Not joined: with everything read, all that is left to do is to close the taps, and
         // the kernel takes 8-16 ms for each (it waits for an RCU grace period).
         let finished = self.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -136,8 +136,8 @@ impl Observer {
     }
 
     /// Makes it see a frame.
-    pub(crate) fn tell(&self, sighting: Sighting) {
-        self.knowledge().trace.see(sighting);
+    pub(crate) fn tell(&self, observation: Observation) {
+        self.knowledge().trace.see(observation);
         self.shared.news.send_modify(|_| {});
     }
 }
@@ -147,10 +147,10 @@ impl Shared {
         self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring(&self) {
-        // The pipe holds 64 KiB of rings and the reader takes them in handfuls; should it have
-        // ended, nobody waits either.
-        let _ = (&self.bell).write(&[1]);
+    fn wake(&self) {
+        // The pipe holds 64 KiB and the reader takes 256 bytes at once. An error means that the
+        // reader has ended, and then no one waits for it.
+        let _ = (&self.waker).write(&[1]);
     }
 }
 
@@ -159,8 +159,8 @@ struct Work {
     shared: Arc<Shared>,
     taps: Vec<Tap>,
     journal: Journal,
-    ears: PipeReader,
-    rounds: Rounds<Sighting>,
+    wakeups: PipeReader,
+    rounds: Rounds<Observation>,
 }
 
 impl Work {
@@ -219,9 +219,9 @@ impl Work {
             let Record::Frame { tap, egress, at, length, bytes } = record else { continue };
             let packet = Packet::read(&bytes, length);
             unstamped_tcp |= !stamped && matches!(packet, Packet::Tcp(_));
-            fresh.push(Sighting { tap: usize::from(tap), egress, at, packet });
+            fresh.push(Observation { tap: usize::from(tap), egress, at, packet });
         }
-        let oldest = fresh.iter().map(|sighting| sighting.at).min();
+        let oldest = fresh.iter().map(|observation| observation.at).min();
         let lost = self.lost()?;
         let mut knowledge = self.shared.knowledge();
         if let Some(oldest) = oldest {
@@ -236,14 +236,14 @@ impl Work {
             knowledge.trouble.get_or_insert(lost);
         }
         let trace = &mut knowledge.trace;
-        let fresh = fresh.into_iter().map(|sighting| {
-            let departs = trace.taps()[sighting.tap].departs(sighting.egress);
-            (sighting.at, !departs, sighting)
+        let fresh = fresh.into_iter().map(|observation| {
+            let departs = trace.taps()[observation.tap].departs(observation.egress);
+            (observation.at, !departs, observation)
         });
         let released = self.rounds.close(fresh.collect());
         let count = released.len();
-        for sighting in released {
-            trace.see(sighting);
+        for observation in released {
+            trace.see(observation);
         }
         Ok(count)
     }
@@ -262,9 +262,9 @@ impl Work {
         Ok(None)
     }
 
-    /// Waits for frames or a ring of the bell, and notes how late each nap on the way ended.
+    /// Waits for frames or to be woken, and notes how late each nap on the way ended.
     fn sleep(&mut self) -> Result {
-        let fds = self.taps.iter().map(AsFd::as_fd).chain([self.ears.as_fd()]);
+        let fds = self.taps.iter().map(AsFd::as_fd).chain([self.wakeups.as_fd()]);
         let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let timeout = match stall::clock_jumps() {
             true => PollTimeout::NONE,
@@ -279,12 +279,13 @@ impl Work {
                 Ok(_) => break,
             }
         }
-        let rung = fds.last().and_then(PollFd::any).unwrap_or(false);
+        let woken = fds.last().and_then(PollFd::any).unwrap_or(false);
         drop(fds);
-        if rung {
-            // One handful: the pipe has something, so this does not block.
-            let mut rings = [0; 256];
-            let _ = self.ears.read(&mut rings).context(|| "read the bell".to_owned())?;
+        if woken {
+            // The pipe has something, so this does not block.
+            let mut taken = [0; 256];
+            let _ =
+                self.wakeups.read(&mut taken).context(|| "read the observer's pipe".to_owned())?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Putting the frames of several taps into one order.
 
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
 
 /// Holds what was read in one round until the next round is over.
 ///

@@ -1,15 +1,18 @@
 //! Segments that were overtaken on their way.
 
 use super::{Mark, Segment, Wire};
-use crate::error::Result;
+use lastack_sys::Stamp;
+use lastack_sys::error::Result;
 
 impl Wire {
     /// The segments that `host` sent from `start` on and that one it sent later has overtaken, in
     /// order of their sending.
     ///
     /// # Errors
-    /// As [`Wire::settle`].
+    /// [`Error::Usage`](lastack_sys::Error::Usage) where there is no such host; or as
+    /// [`Wire::settle`].
     pub async fn overtaken(&self, host: &str, start: impl Into<Mark>) -> Result<Vec<Segment>> {
+        self.knows_host(host)?;
         self.settle().await?;
         Ok(among(&self.since(start.into()), host))
     }
@@ -17,19 +20,24 @@ impl Wire {
 
 /// Those of `host` that arrived after one that was sent later.
 fn among(segments: &[Segment], host: &str) -> Vec<Segment> {
-    let sent = segments.iter().filter(|it| it.from == host && it.sent.is_some());
-    let arrivals: Vec<_> = sent.filter_map(|it| Some((it.arrived?, it))).collect();
-    let overtaken = arrivals.iter().enumerate().filter(|(place, (arrived, _))| {
-        arrivals[place + 1..].iter().any(|(earlier, _)| earlier < arrived)
-    });
-    overtaken.map(|(_, (_, segment))| (*segment).clone()).collect()
+    let mut earliest = Stamp(i64::MAX);
+    let mut overtaken = Vec::new();
+    // From the last one sent backwards: overtaken is who arrived after any of those seen before.
+    for segment in segments.iter().rev().filter(|it| it.from == host && it.sent.is_some()) {
+        let Some(arrived) = segment.arrived else { continue };
+        if earliest < arrived {
+            overtaken.push(segment.clone());
+        }
+        earliest = earliest.min(arrived);
+    }
+    overtaken.reverse();
+    overtaken
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::pattern::tests::segment;
     use super::*;
-    use crate::stamp::Stamp;
 
     fn travelled(index: usize, sent: i64, arrived: Option<i64>) -> Segment {
         let (sent, arrived) = (Some(Stamp(sent)), arrived.map(Stamp));

@@ -49,15 +49,23 @@ impl Headers {
         self.payload.saturating_add(bit(Flags::SYN) + bit(Flags::FIN))
     }
 
-    /// Whether `other` is the same segment, seen elsewhere on its way. Time to live, window and
-    /// checksums may change on the way and are not compared.
-    #[must_use]
-    pub fn same_segment(&self, other: &Self) -> bool {
-        (self.src, self.dst, self.id) == (other.src, other.dst, other.id)
-            && (self.seq, self.ack, self.flags) == (other.seq, other.ack, other.flags)
-            && self.payload == other.payload
-            && self.options.timestamps == other.options.timestamps
+    /// What is the same wherever the segment is seen. Addresses are not part of it, since a router
+    /// may translate them; nor are time to live, window and checksums, which may change on the way.
+    pub(crate) fn identity(&self) -> Identity {
+        let Self { id, seq, ack, flags, payload, .. } = *self;
+        Identity { id, seq, ack, flags, payload, timestamps: self.options.timestamps }
     }
+}
+
+/// By what a segment is recognised on its way, its addresses apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    id: Option<u16>,
+    seq: Seq,
+    ack: Seq,
+    flags: Flags,
+    payload: u32,
+    timestamps: Option<(u32, u32)>,
 }
 
 impl Packet {

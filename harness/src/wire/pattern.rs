@@ -1,14 +1,19 @@
 //! Patterns: what a case looks for on the wire, with everything it does not say left open.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::flags::Flags;
+use super::names::Names;
 use super::segment::Segment;
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
 
 /// A description of segments: what is not said is not asked.
+///
+/// A host, a connection or a middle that it names must be there: an expectation, a count or an
+/// order of a pattern that names another is an error of use.
 ///
 /// ```
 /// use lastack::wire::pattern::{data, fin};
@@ -23,6 +28,7 @@ pub struct Pattern {
     tests: Vec<Test>,
     /// Whether the segment must have arrived, or must not have.
     arrived: Option<bool>,
+    names: Names,
 }
 
 type Predicate = Arc<dyn Fn(&Segment) -> bool + Send + Sync>;
@@ -105,7 +111,7 @@ pub fn any() -> Pattern {
 impl Pattern {
     fn new(name: &'static str, holds: fn(&Segment) -> bool) -> Self {
         let test = Test { words: String::new(), joined: false, holds: Arc::new(holds) };
-        Self { name, tests: vec![test], arrived: None }
+        Self { name, tests: vec![test], arrived: None, names: Names::default() }
     }
 
     fn and(
@@ -126,21 +132,26 @@ impl Pattern {
 
     /// Sent by this host. Never holds for a segment that the middle made in the host's name.
     #[must_use]
-    pub fn from(self, host: impl AsRef<str>) -> Self {
+    pub fn from(mut self, host: impl AsRef<str>) -> Self {
         let host = host.as_ref().to_owned();
+        self.names.hosts.push(host.clone());
         self.and(format!("from {host}"), move |it| it.from == host && !it.from_middle()).joined()
     }
 
-    /// Going to this host, whether it arrives or not.
+    /// Going to this host, whether it arrives or not; or to an address that no host has.
     #[must_use]
-    pub fn to(self, host: impl AsRef<str>) -> Self {
+    pub fn to(mut self, host: impl AsRef<str>) -> Self {
         let host = host.as_ref().to_owned();
+        if host.parse::<IpAddr>().is_err() {
+            self.names.hosts.push(host.clone());
+        }
         self.and(format!("to {host}"), move |it| it.to == host).joined()
     }
 
     /// Made by the middle: it arrives and was sent by no host.
     #[must_use]
-    pub fn from_middle(self) -> Self {
+    pub fn from_middle(mut self) -> Self {
+        self.names.middle = true;
         self.and("from the middle".into(), Segment::from_middle).joined()
     }
 
@@ -216,8 +227,9 @@ impl Pattern {
 
     /// Of the same connection as `segment`, in either direction.
     #[must_use]
-    pub fn of_connection_of(self, segment: &Segment) -> Self {
+    pub fn of_connection_of(mut self, segment: &Segment) -> Self {
         let connection = segment.connection;
+        self.names.connections.push((connection, segment.src, segment.dst));
         let words = format!("of connection {} <> {}", segment.src, segment.dst);
         self.and(words, move |it| it.connection == connection)
     }
@@ -249,6 +261,17 @@ impl Pattern {
             }
         }
         if self.matches(segment) { Answer::Yes } else { Answer::No }
+    }
+
+    /// The hosts and connections it names.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Its absence in words: "no FIN from a", "no segment to b".
+    pub(super) fn absence(&self) -> String {
+        let words = self.to_string();
+        format!("no {}", words.strip_prefix("any ").unwrap_or(&words))
     }
 
     /// Whether arrival is part of what is asked.
@@ -394,6 +417,8 @@ pub(crate) mod tests {
     fn patterns_read_as_words() {
         let words = any().from("a").to("b").flags(Flags::PSH).without(Flags::FIN).ack(7);
         assert_eq!(words.to_string(), "any segment from a to b, with PSH, without FIN, ack 7");
+        assert_eq!(any().from("a").absence(), "no segment from a");
+        assert_eq!(rst().absence(), "no RST");
         let words = rst().from_middle().to("a").that("ttl below 5", |_| true);
         assert_eq!(words.to_string(), "RST from the middle to a, ttl below 5");
     }

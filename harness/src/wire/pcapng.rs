@@ -3,10 +3,9 @@
 
 use std::io::{self, Write};
 
-use super::journal::Record;
-use super::story::{Shot, Story, Topic};
+use super::story::{CapturedFrame, Story, Topic};
 use super::trace::{Seen, TapInfo};
-use crate::sys::packet::SNAP;
+use lastack_sys::packet::SNAP;
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
@@ -19,16 +18,8 @@ const IF_DESCRIPTION: u16 = 3;
 const IF_RESOLUTION: u16 = 9;
 const PACKET_FLAGS: u16 = 2;
 
-/// Writes the frames of a journal. Faults and notes are comments on the packet that follows
-/// them, or on the last one where none does.
-///
-/// # Errors
-/// What `out` answers.
-pub fn pcapng(records: &[Record], out: impl Write) -> io::Result<()> {
-    save(&Story::of(records), out)
-}
-
-/// Writes the frames of a story.
+/// Writes the frames of a story. Faults and notes are comments on the packet that follows them, or
+/// on the last one where none does.
 ///
 /// # Errors
 /// What `out` answers.
@@ -38,11 +29,11 @@ pub fn save(story: &Story, mut out: impl Write) -> io::Result<()> {
         out.write_all(&interface(tap))?;
     }
     let mut notices = story.notices.iter().peekable();
-    for (i, shot) in story.frames.iter().enumerate() {
+    for (i, frame) in story.frames.iter().enumerate() {
         let last = i + 1 == story.frames.len();
         let mut comments = Vec::new();
-        while let Some(notice) = notices.next_if(|notice| last || notice.at <= shot.at) {
-            let after = if notice.at > shot.at { "after this packet, " } else { "" };
+        while let Some(notice) = notices.next_if(|notice| last || notice.at <= frame.at) {
+            let after = if notice.at > frame.at { "after this packet, " } else { "" };
             let topic = match notice.topic {
                 Topic::FaultOn => "fault on: ",
                 Topic::FaultOff => "fault off: ",
@@ -50,15 +41,15 @@ pub fn save(story: &Story, mut out: impl Write) -> io::Result<()> {
             };
             comments.push(format!("{after}{topic}{}", notice.text));
         }
-        comments.extend(remarks(story, shot));
-        out.write_all(&packet(shot, &comments))?;
+        comments.extend(remarks(story, frame));
+        out.write_all(&packet(frame, &comments))?;
     }
     out.flush()
 }
 
 /// What the trace knows about a frame.
-fn remarks(story: &Story, shot: &Shot) -> Option<String> {
-    let Some(Seen::Segment(index)) = shot.seen else { return None };
+fn remarks(story: &Story, frame: &CapturedFrame) -> Option<String> {
+    let Some(Seen::Segment(index)) = frame.seen else { return None };
     let segment = story.trace.segments().get(index)?;
     let marks = segment.marks();
     (!marks.is_empty()).then(|| format!("{} → {}: {}", segment.from, segment.to, marks.join(", ")))
@@ -94,21 +85,21 @@ fn interface(tap: &TapInfo) -> Vec<u8> {
     block(INTERFACE, &body)
 }
 
-fn packet(shot: &Shot, comments: &[String]) -> Vec<u8> {
+fn packet(frame: &CapturedFrame, comments: &[String]) -> Vec<u8> {
     let mut body = Vec::new();
-    let interface = u32::try_from(shot.tap).unwrap_or(u32::MAX);
-    let kept = u32::try_from(shot.bytes.len()).unwrap_or(0);
-    let nanos = u64::try_from(shot.at.0).unwrap_or(0);
+    let interface = u32::try_from(frame.tap).unwrap_or(u32::MAX);
+    let kept = u32::try_from(frame.bytes.len()).unwrap_or(0);
+    let nanos = u64::try_from(frame.at.0).unwrap_or(0);
     let (high, low) = ((nanos >> 32) as u32, nanos as u32);
-    for number in [interface, high, low, kept, shot.length.max(kept)] {
+    for number in [interface, high, low, kept, frame.length.max(kept)] {
         body.extend(number.to_le_bytes());
     }
-    body.extend(&shot.bytes);
+    body.extend(&frame.bytes);
     pad(&mut body);
     for comment in comments {
         option(&mut body, COMMENT, comment.as_bytes());
     }
-    let direction: u32 = if shot.egress { 2 } else { 1 };
+    let direction: u32 = if frame.egress { 2 } else { 1 };
     option(&mut body, PACKET_FLAGS, &direction.to_le_bytes());
     end_of_options(&mut body);
     block(ENHANCED_PACKET, &body)
@@ -151,6 +142,7 @@ fn pad(body: &mut Vec<u8>) {
 mod tests {
     use super::super::build::Build;
     use super::super::flags::Flags;
+    use super::super::journal::Record;
     use super::super::story::tests::{goes, lab, us};
     use super::*;
 
@@ -170,7 +162,7 @@ mod tests {
 
     fn file(records: &[Record]) -> Vec<(u32, Vec<u8>)> {
         let mut bytes = Vec::new();
-        pcapng(records, &mut bytes).expect("memory");
+        save(&Story::of(records.to_vec()), &mut bytes).expect("memory");
         blocks(&bytes)
     }
 

@@ -1,9 +1,9 @@
-//! One segment sent again and again, because nobody acknowledges it.
+//! One segment that is sent again and again, because it is not acknowledged.
 
 use super::{Mark, Segment, Wire};
-use crate::error::{Error, Result};
+use lastack_sys::error::{Error, Result};
 
-/// What became of a lone segment in a silence.
+/// What became of a single segment that was not acknowledged.
 #[derive(Debug, Clone)]
 pub struct Retries {
     /// The segment, as it was first sent.
@@ -24,11 +24,12 @@ impl Retries {
 }
 
 impl Wire {
-    /// What was sent again by now of what `segment` carried, be it alone or with more.
+    /// What was sent again by now of what `segment` carried, alone or together with more.
     ///
     /// # Errors
-    /// As [`Wire::settle`].
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the segment is another wire's; or as [`Wire::settle`].
     pub async fn sent_again(&self, segment: &Segment) -> Result<Vec<Segment>> {
+        self.knows_connection(segment)?;
         self.settle().await?;
         let mut again = self.since(Mark::from(segment));
         again.retain(|later| {
@@ -41,7 +42,7 @@ impl Wire {
         Ok(again)
     }
 
-    /// What became by now of a lone segment that nobody acknowledged.
+    /// What became by now of a single segment that was not acknowledged.
     ///
     /// # Errors
     /// No retransmission timeout has sent it again yet; or as [`Wire::settle`].

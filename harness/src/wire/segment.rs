@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::flags::Flags;
 use super::options::Options;
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
 
 /// How long an unarrived segment may still be on its way before it counts as swallowed.
 ///

@@ -1,13 +1,18 @@
-//! The trace: sightings of frames at the taps, merged into segments that were sent and arrived.
+//! The trace: observations of frames at the taps, merged into segments that were sent and arrived.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::connection::{Connection, Standing};
 use super::other::Other;
-use super::packet::{Headers, Packet};
+use super::packet::{Headers, Identity, Packet};
 use super::segment::Segment;
-use crate::stamp::Stamp;
+use lastack_sys::Stamp;
+
+/// Of what may be one and the same (equal segments on their way, connections between the same two
+/// ends) so many are looked at, the latest: few are ever current at once, and a trace of any length
+/// must not take longer for each frame.
+const LATEST: usize = 64;
 
 /// Where a tap sits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl TapInfo {
 
 /// One frame as one tap saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
+pub struct Observation {
     /// Index of the tap.
     pub tap: usize,
     /// Leaving through the tapped interface, or entering by it.
@@ -65,7 +70,7 @@ impl Stray {
     }
 }
 
-/// What a sighting turned out to be.
+/// What an observation turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// The segment of this index, departing or arriving.
@@ -74,15 +79,15 @@ pub enum Seen {
     Stray(usize),
 }
 
-/// All that was seen, in order. Sightings must be fed in order of time, departures before
-/// arrivals; the same sightings give the same trace, live or from a journal.
+/// All that was seen, in order. Observations must be fed in order of time, departures before
+/// arrivals; the same observations give the same trace, live or from a journal.
 #[derive(Debug)]
 pub struct Trace {
     taps: Vec<TapInfo>,
     segments: Vec<Segment>,
     strays: Vec<Stray>,
-    /// The absolute headers of each segment, to recognise it where it arrives.
-    headers: Vec<Headers>,
+    /// Segments that have departed and not arrived, in order of departure. Swallowed ones stay.
+    travelling: HashMap<Identity, Vec<usize>>,
     connections: Vec<Connection>,
     lives: HashMap<[SocketAddr; 2], Vec<usize>>,
     /// Which host has an address; true where it was learned from an arrival, which can be
@@ -101,7 +106,7 @@ impl Trace {
             taps,
             segments: Vec::new(),
             strays: Vec::new(),
-            headers: Vec::new(),
+            travelling: HashMap::new(),
             connections: Vec::new(),
             lives: HashMap::new(),
             owners: HashMap::new(),
@@ -133,12 +138,18 @@ impl Trace {
         self.connections.len()
     }
 
-    /// Takes one sighting. `None` where the tap is unknown.
-    pub fn see(&mut self, sighting: Sighting) -> Option<Seen> {
-        let tap = self.taps.get(sighting.tap)?;
-        let (departs, host) = (tap.departs(sighting.egress), tap.host.clone());
-        let at = sighting.at;
-        Some(match sighting.packet {
+    /// Whether the connection of this number is between these two ends.
+    pub(super) fn is_connection(&self, number: usize, src: SocketAddr, dst: SocketAddr) -> bool {
+        let lives = self.lives.get(&pair(src, dst));
+        lives.is_some_and(|lives| lives.binary_search(&number).is_ok())
+    }
+
+    /// Takes one observation. `None` where the tap is unknown.
+    pub fn see(&mut self, observation: Observation) -> Option<Seen> {
+        let tap = self.taps.get(observation.tap)?;
+        let (departs, host) = (tap.departs(observation.egress), tap.host.clone());
+        let at = observation.at;
+        Some(match observation.packet {
             Packet::Tcp(mut headers) => {
                 let address = if departs { headers.src } else { headers.dst }.ip();
                 self.learn_owner(address, &host, !departs);
@@ -158,7 +169,7 @@ impl Trace {
     /// both sides.
     ///
     /// Learned from the first arrival whose addresses were never seen before: if all else of a
-    /// segment on the road is the same, it is that segment, under another name at one end. Only
+    /// segment on its way is the same, it is that segment, under another name at one end. Only
     /// an address of no host is taken for such a name, so what the middle forges in a host's name
     /// is not mistaken for it.
     fn translate(&mut self, headers: &mut Headers, departs: bool) {
@@ -173,15 +184,14 @@ impl Trace {
             return;
         }
         let foreign = |address: SocketAddr| !self.owners.contains_key(&address.ip());
-        let renamed = |near: &Headers| {
+        let renamed = |near: &Segment| {
             (near.dst == headers.dst && foreign(headers.src))
                 || (near.src == headers.src && foreign(near.dst))
         };
-        let mut road = self.connections.iter().flat_map(Connection::travelling);
-        let near = road.find_map(|index| {
-            let known = &self.headers[index];
-            let here = Headers { src: known.src, dst: known.dst, ..headers.clone() };
-            (renamed(known) && known.same_segment(&here)).then_some([known.src, known.dst])
+        let mut equal = self.equal_ones(&headers.identity()).iter();
+        let near = equal.find_map(|index| {
+            let near = &self.segments[*index];
+            renamed(near).then_some([near.src, near.dst])
         });
         if let Some(near) = near {
             self.translations.insert(far, near);
@@ -196,13 +206,12 @@ impl Trace {
         let life = &mut self.connections[connection];
         life.learn(&headers);
         let nature = life.departs(&headers);
-        let index = self.push(headers, connection, host.to_owned(), to);
+        let index = self.push(&headers, connection, host.to_owned(), to);
         let segment = &mut self.segments[index];
         segment.sent = Some(at);
         segment.retransmission = nature.retransmission;
         segment.probe = nature.probe;
-        let src = segment.src;
-        self.connections[connection].side(src).travelling.push(index);
+        self.travelling.entry(headers.identity()).or_default().push(index);
         index
     }
 
@@ -223,36 +232,49 @@ impl Trace {
             None => self.connection_of(&headers),
         };
         let life = &mut self.connections[connection];
-        life.hears(&headers);
+        life.learn_from_middle(&headers);
         life.arrives(&headers);
-        let index = self.push(headers, connection, from, host.to_owned());
+        let index = self.push(&headers, connection, from, host.to_owned());
         self.segments[index].arrived = Some(at);
         index
     }
 
-    /// The segment whose arrival this is, taken off the road.
+    /// The segment whose arrival this is, which travels no longer.
     ///
-    /// Equal segments may be on the road together: acknowledgements repeated word by word of
-    /// which a black hole swallowed the first. The one is chosen whose journey would have taken
-    /// most nearly as long as the latest journey on this side did, the earlier of two.
+    /// Equal segments may travel at once: acknowledgements repeated word by word of which a black
+    /// hole swallowed the first. The one is chosen whose journey would have taken most nearly as
+    /// long as the latest journey on this side did, the earlier of two.
     fn departure_of(&mut self, connection: usize, headers: &Headers, at: Stamp) -> Option<usize> {
-        let (known, segments) = (&self.headers, &self.segments);
+        let segments = &self.segments;
         let journey =
             |index: usize| segments[index].sent.map_or(0, |sent| at.0.saturating_sub(sent.0));
-        let side = self.connections[connection].side(headers.src);
-        let usual = side.transit.unwrap_or(0);
-        let equal = side.travelling.iter().enumerate();
-        let equal = equal.filter(|(_, index)| known[**index].same_segment(headers));
-        let best = equal.min_by_key(|(_, index)| journey(**index).abs_diff(usual));
-        let (place, index) = best.map(|(place, index)| (place, *index))?;
-        side.travelling.remove(place);
-        side.transit = Some(journey(index));
+        let usual = self.connections[connection].side(headers.src).transit.unwrap_or(0);
+        let identity = headers.identity();
+        let own = |index: &&usize| {
+            let segment = &segments[**index];
+            segment.connection == connection && segment.src == headers.src
+        };
+        let own = self.equal_ones(&identity).iter().filter(own);
+        let index = *own.min_by_key(|index| journey(**index).abs_diff(usual))?;
+        let transit = journey(index);
+        self.connections[connection].side(headers.src).transit = Some(transit);
+        let equal = self.travelling.get_mut(&identity)?;
+        equal.remove(equal.binary_search(&index).ok()?);
+        if equal.is_empty() {
+            self.travelling.remove(&identity);
+        }
         Some(index)
     }
 
-    fn push(&mut self, headers: Headers, connection: usize, from: String, to: String) -> usize {
+    /// The latest segments on their way that a segment with this identity may be.
+    fn equal_ones(&self, identity: &Identity) -> &[usize] {
+        let all = self.travelling.get(identity).map_or(&[][..], Vec::as_slice);
+        &all[all.len().saturating_sub(LATEST)..]
+    }
+
+    fn push(&mut self, headers: &Headers, connection: usize, from: String, to: String) -> usize {
         let life = &self.connections[connection];
-        let (seq, ack) = life.relative(&headers);
+        let (seq, ack) = life.relative(headers);
         let index = self.segments.len();
         self.segments.push(Segment {
             index,
@@ -266,14 +288,13 @@ impl Trace {
             seq,
             ack,
             flags: headers.flags,
-            window: life.window(&headers),
+            window: life.window(headers),
             payload: headers.payload,
             options: headers.options.clone(),
-            sack: life.relative_sack(&headers),
+            sack: life.relative_sack(headers),
             retransmission: false,
             probe: false,
         });
-        self.headers.push(headers);
         index
     }
 
@@ -294,7 +315,7 @@ impl Trace {
         if headers.flags.contains(Flags::SYN) && !headers.flags.contains(Flags::ACK) {
             let lives = self.lives.get(&pair(headers.src, headers.dst))?;
             let takes = |life: &&usize| self.connections[**life].takes_syn(headers);
-            return lives.iter().rev().find(takes).copied();
+            return lives.iter().rev().take(LATEST).find(takes).copied();
         }
         self.nearest_life(headers)
     }
@@ -303,7 +324,7 @@ impl Trace {
     fn nearest_life(&self, headers: &Headers) -> Option<usize> {
         let lives = self.lives.get(&pair(headers.src, headers.dst))?;
         let distance = |life: &&usize| self.connections[**life].distance(headers);
-        lives.iter().rev().min_by_key(distance).copied()
+        lives.iter().rev().take(LATEST).min_by_key(distance).copied()
     }
 
     /// Where the side at `from` stands in the latest connection between the two.
@@ -313,9 +334,7 @@ impl Trace {
     }
 
     fn stray(&mut self, what: Other, departs: bool, host: &str, at: Stamp) -> usize {
-        // Few of these are ever on their way at once; the latest ones are looked at.
-        const ROAD: usize = 64;
-        let recent = self.strays.len().saturating_sub(ROAD);
+        let recent = self.strays.len().saturating_sub(LATEST);
         let far = if departs { what.dst } else { what.src };
         if !departs {
             let equal = |stray: &Stray| {

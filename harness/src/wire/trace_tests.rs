@@ -34,7 +34,7 @@ impl Path {
         self.now += 10;
         let length = u32::try_from(frame.len()).expect("short");
         let packet = Packet::read(frame, length);
-        match self.trace.see(Sighting { tap, egress, at: Stamp(self.now), packet }) {
+        match self.trace.see(Observation { tap, egress, at: Stamp(self.now), packet }) {
             Some(Seen::Segment(index) | Seen::Stray(index)) => index,
             None => panic!("tap {tap} is known"),
         }
@@ -239,7 +239,7 @@ fn among_many_hosts_the_receiver_is_known_once_something_arrived() {
     let mut trace = Trace::new(vec![tap("a"), tap("b"), tap("c")]);
     let mut see = |tap, egress, build: &Build| {
         let packet = Packet::read(&build.frame(), 54);
-        trace.see(Sighting { tap, egress, at: Stamp(1), packet });
+        trace.see(Observation { tap, egress, at: Stamp(1), packet });
         trace.segments().last().unwrap().clone()
     };
     let syn = Build::v4().seq(1).flags(SYN);
@@ -267,20 +267,20 @@ fn strays_are_merged_like_segments() {
 fn an_unknown_tap_is_ignored() {
     let packet = Packet::read(&Build::v4().frame(), 54);
     let mut trace = Trace::new(Vec::new());
-    assert_eq!(trace.see(Sighting { tap: 3, egress: true, at: Stamp(1), packet }), None);
+    assert_eq!(trace.see(Observation { tap: 3, egress: true, at: Stamp(1), packet }), None);
 }
 
 proptest! {
     #[test]
-    fn every_sighting_is_one_end_of_one_segment(
-        sightings in proptest::collection::vec(
+    fn every_observation_is_one_end_of_one_segment(
+        observations in proptest::collection::vec(
             (0_u32..4, 0_u32..4, 0_u8..32, 0_usize..3, any::<bool>(), 0_usize..2, any::<bool>()),
             0..80,
         )
     ) {
         let mut path = Path::new();
         let (mut departures, mut arrivals) = (0, 0);
-        for (seq, ack, flags, payload, back, tap, egress) in sightings {
+        for (seq, ack, flags, payload, back, tap, egress) in observations {
             // Numbers around the wrap, so few that equal segments are common.
             let [seq, ack] = [seq, ack].map(|n| n.wrapping_sub(2));
             let build = Build::v4().seq(seq).ack(ack).flags(Flags(flags)).payload(payload);

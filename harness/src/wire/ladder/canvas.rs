@@ -2,10 +2,10 @@
 //! a gutter on each outer side for calls.
 
 /// Columns of a whole line.
-const WIDTH: usize = 110;
+pub(super) const WIDTH: usize = 100;
 
 /// The narrowest and the widest lane.
-const LANE: (usize, usize) = (40, 62);
+const LANE: (usize, usize) = (40, 54);
 
 /// The narrowest gutter: it must hold "from the middle".
 const GUTTER: usize = 15;
@@ -69,6 +69,11 @@ impl Canvas {
         Self { out: String::new(), time, lane, gutter: GUTTER + share }
     }
 
+    /// Columns of the time.
+    pub(super) fn time(&self) -> usize {
+        self.time
+    }
+
     /// Where the left gutter begins.
     fn left(&self) -> usize {
         self.time + 2
@@ -82,23 +87,34 @@ impl Canvas {
         self.left_line() + self.lane + 1
     }
 
-    /// The names of the hosts, each centred on its lifeline.
+    /// The names of the hosts, each centred on its lifeline as far as there is room, and below
+    /// each other where they are too long.
     pub(super) fn heading(&mut self, left: &str, right: &str) {
         let mut row = Line::new();
         row.put_right(self.time, "ms");
-        for (name, line) in [(left, self.left_line()), (right, self.right_line())] {
-            let length = name.chars().count();
-            let at =
-                (line.saturating_sub(length / 2)).clamp(self.left(), WIDTH.max(length) - length);
-            row.put(at.max(row.end() + 2), name);
+        let room = WIDTH - self.left();
+        let [left, right] = [left, right].map(|name| clip(name, room));
+        let [left_length, right_length] = [&left, &right].map(|name| name.chars().count());
+        let beside = left_length + 2 + right_length <= room;
+        let last =
+            if beside { WIDTH - right_length - 2 - left_length } else { WIDTH - left_length };
+        let at = self.left_line().saturating_sub(left_length / 2);
+        row.put(at.clamp(self.left(), last), &left);
+        if !beside {
+            self.push(&row);
+            row = Line::new();
         }
+        let least = if beside { row.end() + 2 } else { self.left() };
+        let at = self.right_line().saturating_sub(right_length / 2);
+        row.put(at.clamp(least, WIDTH - right_length), &right);
         self.push(&row);
     }
 
-    /// A line of text without lifelines.
-    pub(super) fn text(&mut self, text: &str) {
+    /// A line of text without lifelines, and what stands in the column of the time.
+    pub(super) fn text(&mut self, time: &str, text: &str) {
         let mut row = Line::new();
-        row.put(self.left(), text);
+        row.put_right(self.time, time);
+        row.put(self.left(), &clip(text, WIDTH - self.left()));
         self.push(&row);
     }
 
@@ -106,7 +122,7 @@ impl Canvas {
     pub(super) fn gap(&mut self, text: &str) {
         let mut row = self.lifelines('⋮');
         let length = text.chars().count();
-        row.put(self.left_line() + 1 + self.lane.saturating_sub(length) / 2, text);
+        row.put(self.left_line() + 1 + (self.lane.saturating_sub(length) / 2).max(1), text);
         self.push(&row);
     }
 
@@ -223,7 +239,7 @@ impl Line {
 }
 
 /// At most `length` characters of the text; an ellipsis says that it was longer.
-fn clip(text: &str, length: usize) -> String {
+pub(super) fn clip(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();
     }
