@@ -14,7 +14,6 @@ pub fn cases(family: &mut Family) {
         a_pending_call_can_be_given_up_on
         a_call_on_a_busy_thread_is_refused_unless_queued
         a_wrong_descriptor_is_an_errno
-        a_read_larger_than_a_message_is_cut
     );
 }
 
@@ -118,18 +117,6 @@ async fn a_wrong_descriptor_is_an_errno(scene: Scene) -> Result {
     a.get(option::ERROR).errno(Errno::EBADF).await?;
     a.poll(Events::IN, None).await?.is(&Events(0x20))?; // POLLNVAL
     Ok(())
-}
-
-async fn a_read_larger_than_a_message_is_cut(scene: Scene) -> Result {
-    let roomy = scene.pair().option_on_listener(option::RCVBUF, 200_000);
-    let Pair { a, b, .. } = roomy.connect().await?;
-    a.write_pattern(150_000).ok().await?;
-    let plenty = |queue| queue > 100_000;
-    b.kernel()
-        .until("plenty", |it| it.as_ref().is_some_and(|it| plenty(it.receive_queue)), AMPLE)
-        .await?;
-    let got = b.read(u32::MAX).ok().await?;
-    same("what one read brings at most", 64 * 1024, got.len())
 }
 
 async fn a_call_on_a_busy_thread_is_refused_unless_queued(scene: Scene) -> Result {
