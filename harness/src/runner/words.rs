@@ -54,7 +54,8 @@ impl FromVirtual {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        codec::decode(bytes).context(|| "understand what a guest said".to_owned())
+        let what = || format!("understand {} bytes that a guest said", bytes.len());
+        codec::decode(bytes).context(what)
     }
 }
 
