@@ -39,7 +39,7 @@ async fn bytes_then_error_then_end(scene: Scene, ip: Ip) -> Result {
 async fn blocked_reader(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
 
-    let read = b.read(1000).start().await?.blocked().await?;
+    let read = b.read(1000).blocks().await?;
     a.reset().await?;
     read.done().await?.errno(Errno::ECONNRESET)?.without_signal()?;
     b.read(1000).eof().await?;

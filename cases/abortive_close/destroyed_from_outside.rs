@@ -24,8 +24,8 @@ async fn connection(scene: Scene, ip: Ip) -> Result {
     let wire = lab.wire();
     let established = wire.mark().await?;
 
-    let own = a.read(100).start().await?.blocked().await?;
-    let peers = b.read(100).start().await?.blocked().await?;
+    let own = a.read(100).blocks().await?;
+    let peers = b.read(100).blocks().await?;
     a.host().destroy(&a.kernel().is(State::Established)?)?;
 
     own.done().await?.errno(Errno::ECONNABORTED)?;

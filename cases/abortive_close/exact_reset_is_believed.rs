@@ -24,7 +24,7 @@ async fn believed(scene: Scene, (ip, flags): (Ip, Flags)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     b.write("heard").ok().await?;
     a.read(100).bytes(b"heard").await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
 
     let reset = lab.impersonate(&b)?.segment(flags).seq(6).send().await?;
     read.done().await?.errno(Errno::ECONNRESET)?.returned_after(&reset)?;

@@ -18,7 +18,7 @@ async fn challenged(scene: Scene, ip: Ip) -> Result {
     let wire = lab.wire();
 
     let hole = lab.black_hole().from("a").only(Flags::PSH).open().await?;
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
     a.write("lost").ok().await?;
     a.reset().await?;
 

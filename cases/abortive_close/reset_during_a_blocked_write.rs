@@ -31,7 +31,7 @@ async fn count_then_error(scene: Scene, (ip, half_closed): (Ip, bool)) -> Result
         b.shut_wr().ok().await?;
         a.kernel().reaches(State::CloseWait).await?;
     }
-    let write = a.write_pattern(ENDLESS).start().await?.blocked().await?;
+    let write = a.write_pattern(ENDLESS).blocks().await?;
     // b holds what it does not read, and a asks from time to time whether there is room again.
     b.kernel().has_any_unread().await?;
     a.kernel().runs(Timer::Persist).await?;

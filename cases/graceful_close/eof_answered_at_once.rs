@@ -38,7 +38,7 @@ async fn three_segments(scene: &Scene, ip: Ip) -> Result<(Pair, Segment)> {
 
     // The close is ordered behind the read it waits for: nothing but the end of file, and no
     // message to the case, comes between the two.
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     let (closed, _) = try_join!(b.close().queued().into_future(), a.close().into_future())?;
     read.done().await?.eof()?;
 

@@ -18,8 +18,8 @@ async fn gap_then_end(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let rto = a.info().ok().await?.rto();
-    let read = b.read(100).start().await?.blocked().await?;
-    let hung_up = b.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
+    let hung_up = b.poll(Events::RDHUP, None).on("poller").blocks().await?;
 
     let gap = lab.black_hole().from("a").only(Flags::PSH).open().await?;
     a.write("lost").ok().await?;

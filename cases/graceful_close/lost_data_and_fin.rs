@@ -17,7 +17,7 @@ pub fn cases(family: &mut Family) {
 async fn lost_and_found(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
 
     let cut = lab.black_hole().from("a").open().await?;
     // Ordered together, so that the close follows before the data alone is probed for.

@@ -21,7 +21,7 @@ async fn respond_and_close(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a: client, b: server, .. } = scene.pair().ip(ip).connect().await?;
 
     client.write("GET /").ok().await?;
-    let response = client.read_to_end().start().await?.blocked().await?;
+    let response = client.read_to_end().blocks().await?;
     server.read(100).bytes(b"GET /").await?;
     server.write_pattern(RESPONSE).await?.is(&(RESPONSE as usize))?;
     server.close().ok().await?;

@@ -31,7 +31,7 @@ async fn held(scene: Scene, ip: Ip, fin_timeout: Duration, time: Option<Duration
     a.shut_wr().ok().await?;
     a.kernel().reaches(State::FinWait2).await?;
     let half_closed = lab.wire().mark().await?;
-    let read = a.read(100).on("reader").start().await?.blocked().await?;
+    let read = a.read(100).on("reader").blocks().await?;
     let read = read.stays_blocked(time.unwrap_or(timeout.to)).await?;
     same("a's timer", None, a.kernel().is(State::FinWait2)?.timer)?;
     lab.wire().absent(half_closed, any()).await?;

@@ -18,7 +18,7 @@ async fn overtaken(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.shut_wr().ok().await?;
     a.kernel().reaches(State::FinWait2).await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
 
     // Sent before a's FIN was known, it comes after that has been acknowledged.
     let overtaken = lab.impersonate(&b)?.fin().seq(1).ack(1).send().await?;

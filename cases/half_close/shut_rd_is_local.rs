@@ -29,7 +29,7 @@ pub fn cases(family: &mut Family) {
 async fn sends_nothing(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let established = lab.wire().mark().await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
 
     a.shut_rd().on("other").ok().await?;
     // Who was waiting for data waits no longer.

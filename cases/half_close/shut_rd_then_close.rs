@@ -19,7 +19,7 @@ async fn resets(scene: Scene, ip: Ip) -> Result {
     b.write("unwanted").ok().await?;
     a.kernel().has_unread(8).await?;
 
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
     a.close().ok().await?;
     read.done().await?.errno(Errno::ECONNRESET)?;
     a.kernel().is_gone().await?;

@@ -25,7 +25,7 @@ async fn corrupt(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
     let start = wire.mark().await?;
 
     // A bit in every frame from a. Some bits are nobody's: of the sender's hardware address, of

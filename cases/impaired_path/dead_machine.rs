@@ -58,7 +58,7 @@ async fn asks(scene: Scene, ip: Ip) -> Result {
         let Pair { lab, a, b, .. } =
             scene.pair().ip(ip).keepalive_on_a(KEEPALIVE).connect().await?;
         let last = lab.wire().expect(pure_ack().from("a")).await?;
-        let read = a.read(1).start().await?.blocked().await?;
+        let read = a.read(1).blocks().await?;
         let start = lab.wire().mark().await?;
         let _silence = silence(&lab, by).await?;
 
@@ -82,7 +82,7 @@ async fn is_silent(scene: Scene, ip: Ip) -> Result {
     for by in FAR {
         let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
         let start = lab.wire().mark().await?;
-        let read = a.read(1).start().await?.blocked().await?;
+        let read = a.read(1).blocks().await?;
         let _silence = silence(&lab, by).await?;
         // Not even of the FIN that a dying process leaves.
         b.process.kill().await?;

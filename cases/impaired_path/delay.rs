@@ -27,7 +27,7 @@ async fn late(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let _path = lab.impair(Netem::new().delay(DELAY)).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     a.write_pattern(WRITTEN).ok().await?;
     a.close_by(kind).await?;

@@ -22,7 +22,7 @@ async fn twice(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     let _path = lab.impair(Netem::new().duplicate(100.0)).turn_on().await?;
     a.write_pattern(WRITTEN).ok().await?;

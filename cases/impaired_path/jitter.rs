@@ -26,7 +26,7 @@ async fn shuffled(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let _path = lab.impair(jittery).repeatable(1).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
     let start = lab.wire().mark().await?;
 
     a.write_pattern(WRITTEN).ok().await?;

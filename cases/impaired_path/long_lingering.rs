@@ -123,7 +123,7 @@ async fn too_short(scene: Scene, ip: Ip) -> Result {
     const SHORT: Linger = Linger::on(1);
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::LINGER, SHORT).ok().await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
     let one_way = Duration::from_millis(700);
     let _path = lab.impair(Netem::new().delay(one_way)).turn_on().await?;
 

@@ -28,7 +28,7 @@ async fn lossy(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     // One way only: with losses both ways in step, copy after copy could be the one that is lost.
     let every_second = Netem::new().loss_in_bursts(EVERY_SECOND);

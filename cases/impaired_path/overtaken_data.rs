@@ -48,8 +48,8 @@ async fn fin_first(scene: Scene, ip: Ip) -> Result {
     // So long that a hears of the hole when it has been filled.
     let _back = lab.impair(Netem::new().delay(2 * HELD)).from("b").turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    let read = b.read(100).start().await?.blocked().await?;
-    let hung_up = b.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
+    let hung_up = b.poll(Events::RDHUP, None).on("poller").blocks().await?;
 
     a.write("late").ok().await?;
     wire.expect(data().from("a")).await?;
@@ -78,7 +78,7 @@ async fn still_read(scene: Scene, ip: Ip) -> Result {
     // The question takes longer than the data.
     let _back = lab.impair(Netem::new().delay(2 * HELD)).from("b").turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
 
     a.write("late").ok().await?;
     wire.expect(data().from("a")).await?;
@@ -107,7 +107,7 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
     let wire = lab.wire();
     let mut forth = lab.impair(Netem::new().delay(HELD)).from("a").turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
 
     a.write("late").ok().await?;
     wire.expect(data().from("a")).await?;

@@ -28,7 +28,7 @@ async fn overtakes(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     let _back = lab.impair(long()).from("b").turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
     kind.prepare(&a, &b).await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     // All are held back but the second, the fourth and so on: no chance in it.
     forth.change(long().reorder(100.0).reorder_gap(2)).await?;

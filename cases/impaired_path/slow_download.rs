@@ -32,7 +32,7 @@ pub fn cases(family: &mut Family) {
 async fn serve(scene: Scene, (gives_up, ip): (bool, Ip)) -> Result {
     let pair = scene.pair().ip(ip).option_on_listener(option::SNDBUF, ROOM);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let read = a.read_to_end().start().await?.blocked().await?;
+    let read = a.read_to_end().blocks().await?;
     let _slow = lab.impair(Netem::new().rate(Rate::bytes(RATE))).from("b").turn_on().await?;
     b.nonblocking(true).ok().await?;
     let mut written = 0;

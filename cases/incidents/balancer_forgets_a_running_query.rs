@@ -31,12 +31,12 @@ async fn never_answered(scene: Scene, strangers: Strangers) -> Result {
     client.write(QUERY).ok().await?;
     server.read(100).bytes(QUERY).await?;
     client.kernel().is_acknowledged().await?;
-    let answer = client.read(100).on("reader").start().await?.blocked().await?;
+    let answer = client.read(100).on("reader").blocks().await?;
 
     let running = lab.wire().mark().await?;
     balancer.forgets_within(2 * FORGETS).await?;
     lab.wire().absent(running, any()).await?;
-    let waiting = server.read(1).on("reader").start().await?.blocked().await?;
+    let waiting = server.read(1).on("reader").blocks().await?;
     speaks_unanswered(&lab, &server, waiting, strangers).await?;
     let answer = answer.stays_blocked(timers::A_DAY).await?;
     lab.wire().absent(running, any().to("a").arrived(true)).await?;

@@ -42,7 +42,7 @@ async fn waits_for_ever(scene: Scene) -> Result {
     let last = copies(&lab, &client, &server).await?;
     let idle = lab.wire().mark().await?;
 
-    let row = server.read(100).on("reader").start().await?.blocked().await?;
+    let row = server.read(100).on("reader").blocks().await?;
     let row = row.stays_blocked(timers::A_DAY).await?;
     let entry = server.kernel().is(State::Established)?;
     same("timer of the server", None, entry.timer)?;

@@ -51,7 +51,7 @@ async fn hangs(scene: Scene, keepalive: Keepalive) -> Result {
     let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
     let silence = lab.wire().mark().await?;
 
-    let mut reading = client.read(100).on("reader").start().await?.blocked().await?;
+    let mut reading = client.read(100).on("reader").blocks().await?;
     for _ in 0..end.limit.as_secs() / PAUSE.as_secs() {
         client.write(COMMAND).await?.is(&COMMAND.len())?;
         reading = reading.stays_blocked(PAUSE).await?;

@@ -37,7 +37,7 @@ async fn query(lab: &Lab, client: &End, server: &End) -> Result<Segment> {
 async fn waits_for_ever(scene: Scene, kill: Kill) -> Result {
     let Pair { lab, a: client, b: server, .. } = scene.pair().connect().await?;
     let heard = query(&lab, &client, &server).await?;
-    let answer = client.read(100).on("reader").start().await?.blocked().await?;
+    let answer = client.read(100).on("reader").blocks().await?;
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
     let answer = answer.stays_blocked(timers::A_DAY).await?;
@@ -53,7 +53,7 @@ async fn told_by_keepalive(scene: Scene, kill: Kill) -> Result {
     let pair = scene.pair().option_on_a(option::KEEPALIVE, 1).connect().await?;
     let Pair { lab, a: client, b: server, .. } = pair;
     let heard = query(&lab, &client, &server).await?;
-    let answer = client.read(100).on("reader").start().await?.blocked().await?;
+    let answer = client.read(100).on("reader").blocks().await?;
 
     let _dead = kill(&lab, "b").now().await?;
     let told = answer.done().await?.errno(Errno::ETIMEDOUT)?;

@@ -61,7 +61,7 @@ async fn after(scene: Scene, ip: Ip) -> Result {
 
     let hole = lab.black_hole().open().await?;
     let on = a.keep_alive(KEEPALIVE).await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     wire.in_order(start, [lost.clone(), lost.clone()], 2 * STEP).await?;
     hole.lift().await?;
     // The path is whole, the peer is there, and nobody asks.

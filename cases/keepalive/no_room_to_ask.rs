@@ -26,7 +26,7 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let start = wire.mark().await?;
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let full = lab.full_queue("a").await?;
     let sent = a.host().counter(SENT)?;

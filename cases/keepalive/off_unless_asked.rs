@@ -47,7 +47,7 @@ async fn never_asked(scene: Scene, ip: Ip) -> Result {
         scene.pair().ip(ip).keepalive_sysctls("a", QUICK).connect().await?;
     let start = lab.wire().mark().await?;
     a.get(option::KEEPALIVE).await?.is(&0)?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     let _hole = lab.black_hole().that_may_miss().open().await?;
     let read = read.stays_blocked(2 * QUICK.end()).await?;
@@ -61,7 +61,7 @@ async fn never_asked(scene: Scene, ip: Ip) -> Result {
 async fn switched_off(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let _hole = lab.black_hole().open().await?;
     a.keep_alive(QUICK).await?;

@@ -115,9 +115,9 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let ended = Events::ALL | Events::ERR | Events::HUP;
 
     let _hole = lab.black_hole().open().await?;
-    let poll = a.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
+    let poll = a.poll(Events::IN, None).on("poller").blocks().await?;
     let on = a.keep_alive(KEEPALIVE).await?;
-    let epoll = a.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
+    let epoll = a.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
 
     let woken = poll.done().await?.is(&(Events::IN | Events::ERR | Events::HUP))?;
     let window = Window::timer(KEEPALIVE.end(), "the idle time, then an interval a probe");

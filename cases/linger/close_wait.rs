@@ -23,7 +23,7 @@ async fn lingers(scene: Scene, ip: Ip) -> Result {
     a.kernel().reaches(State::CloseWait).await?;
 
     let hole = lab.black_hole().from("b").open().await?;
-    let close = a.close().start().await?.blocked().await?;
+    let close = a.close().blocks().await?;
     a.kernel().is(State::LastAck)?;
     let lost = pure_ack().from("b").arrived(false);
     lab.wire().expect(lost).await?;

@@ -22,7 +22,7 @@ pub fn cases(family: &mut Family) {
 async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::LINGER, LINGER).ok().await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;

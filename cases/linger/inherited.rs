@@ -41,6 +41,6 @@ async fn inherits(scene: Scene, ip: Ip) -> Result {
     for (option, value) in numbers {
         accepted.get(option).await?.is(&value)?;
     }
-    let _ = accepted.read(1).start().await?.blocked().await?;
+    let _ = accepted.read(1).blocks().await?;
     Ok(())
 }

@@ -38,11 +38,11 @@ pub fn cases(family: &mut Family) {
 async fn waits(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::LINGER, Linger::on(-1)).ok().await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;
-    let close = a.close().start().await?.blocked().await?.stays_blocked(LONG).await?;
+    let close = a.close().blocks().await?.stays_blocked(LONG).await?;
     a.kernel().is(State::FinWait1)?;
     hole.lift().await?;
 
@@ -58,7 +58,7 @@ async fn waits_behind_a_window(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = pair;
     a.set(option::LINGER, Linger::on(-1)).ok().await?;
 
-    let close = a.close().start().await?.blocked().await?;
+    let close = a.close().blocks().await?;
     let close = close.stays_blocked(timers::A_DAY).await?;
     a.kernel().is(State::FinWait1)?;
     lab.wire().absent(Wire::start(), ending()).await?;

@@ -30,7 +30,7 @@ async fn goes_on(scene: Scene, (ip, setting): (Ip, Option<Linger>)) -> Result {
         a.set(option::LINGER, linger).ok().await?;
     }
     a.get(option::LINGER).await?.is(&Linger::OFF)?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;

@@ -43,7 +43,7 @@ async fn reset(scene: Scene, ip: Ip) -> Result {
     a.set(option::LINGER, LINGER).ok().await?;
     let _hole = lab.black_hole().from("a").open().await?;
     a.write("lost").ok().await?;
-    let close = a.close().start().await?.blocked().await?;
+    let close = a.close().blocks().await?;
     a.kernel().reaches(State::FinWait1).await?;
 
     b.reset().await?;

@@ -30,7 +30,7 @@ async fn times_out(scene: Scene, ip: Ip, nonblocking: bool) -> Result {
     let wire = lab.wire();
     a.set(option::LINGER, LINGER).ok().await?;
     a.nonblocking(nonblocking).ok().await?;
-    let read = b.read_to_end().start().await?.blocked().await?;
+    let read = b.read_to_end().blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;

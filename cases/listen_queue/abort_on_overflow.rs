@@ -48,7 +48,7 @@ async fn overflowing(scene: &Scene, ip: Ip, abort: u32) -> Result<(Lab, Socket, 
 
 async fn reset(scene: Scene, ip: Ip) -> Result {
     let (lab, _listener, client) = overflowing(&scene, ip, 1).await?;
-    let read = client.read(100).start().await?.blocked().await?;
+    let read = client.read(100).blocks().await?;
 
     // The server asks again after a second, and gets the acknowledgement.
     read.done().await?.errno(Errno::ECONNRESET)?;

@@ -19,7 +19,7 @@ async fn taken_away(scene: Scene, ip: Ip) -> Result {
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = lab.host("b")?.address(ip, PORT);
     let listener = server.listen(address).await?;
-    let accept = listener.accept().start().await?.blocked().await?;
+    let accept = listener.accept().blocks().await?;
     let acks = packets().from("a").pure_ack().first(1).are_dropped();
     let _lost = lab.rules([acks]).turn_on().await?;
 

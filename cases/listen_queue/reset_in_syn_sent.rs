@@ -20,7 +20,7 @@ async fn only_that(scene: Scene, ip: Ip) -> Result {
     let address = lab.host("b")?.address(ip, PORT);
     let _lost = lab.black_hole().from("a").open().await?;
     let socket = client.socket(address).ok().await?;
-    let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
+    let connect = socket.connect(address).on("connector").blocks().await?;
     let source = socket.local().ok().await?;
     let kernel = SocketView::new(client.host(), source, address);
     wire.expect(syn().from("a")).await?;

@@ -43,7 +43,7 @@ async fn deferred(scene: &Scene, ip: Ip, seconds: i32) -> Result<(Lab, Socket, E
 
 async fn until_data(scene: Scene, ip: Ip) -> Result {
     let (lab, listener, client, request) = deferred(&scene, ip, 30).await?;
-    let accept = listener.accept().start().await?.blocked().await?;
+    let accept = listener.accept().blocks().await?;
     request.stays(State::SynRecv, Duration::from_millis(500)).await?;
     let accept = accept.blocked().await?;
     client.kernel().is(State::Established)?;

@@ -26,7 +26,7 @@ async fn late(scene: Scene, (ip, times): (Ip, u32)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let rto = a.info().ok().await?.rto();
-    let read = b.read(100).start().await?.blocked().await?;
+    let read = b.read(100).blocks().await?;
 
     let fins = packets().from("a").flags(Flags::FIN).first(times).are_dropped();
     let lost = lab.rules([fins]).turn_on().await?;

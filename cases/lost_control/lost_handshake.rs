@@ -82,7 +82,7 @@ async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
     };
     let lost = lab.rules(rules).that_may_miss().turn_on().await?;
     let socket = client.socket(address).ok().await?;
-    let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
+    let connect = socket.connect(address).on("connector").blocks().await?;
     let source = socket.local().ok().await?;
     let request = SocketView::new(server.host(), address, source);
     request.reaches(State::SynRecv).await?;
@@ -121,7 +121,7 @@ async fn third(scene: Scene, ip: Ip) -> Result {
     let listener = server.listen(address).await?;
     let acks = packets().from("a").pure_ack().first(1).are_dropped();
     let lost = lab.rules([acks]).turn_on().await?;
-    let accept = listener.accept().start().await?.blocked().await?;
+    let accept = listener.accept().blocks().await?;
 
     let socket = client.connect(address).await?;
     let source = socket.local().ok().await?;

@@ -44,7 +44,7 @@ async fn once(scene: Scene, ip: Ip, silence: Duration) -> Result {
     let wire = lab.wire();
     let resets = packets().from("a").flags(Flags::RST).first(1).are_dropped();
     let lost = lab.rules([resets]).turn_on().await?;
-    let read = b.read(100).on("reader").start().await?.blocked().await?;
+    let read = b.read(100).on("reader").blocks().await?;
 
     a.reset().await?;
     a.kernel().is_gone().await?;

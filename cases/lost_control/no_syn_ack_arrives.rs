@@ -78,9 +78,9 @@ struct Opening {
 async fn attempt(lab: &Lab, ip: Ip) -> Result<Opening> {
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = server.host().address(ip, PORT);
-    let accept = server.listen(address).await?.accept().start().await?.blocked().await?;
+    let accept = server.listen(address).await?.accept().blocks().await?;
     let socket = client.socket(address).ok().await?;
-    let connect = socket.connect(address).on("connector").start().await?.blocked().await?;
+    let connect = socket.connect(address).on("connector").blocks().await?;
     let source = socket.local().ok().await?;
     let request = SocketView::new(server.host(), address, source);
     request.reaches(State::SynRecv).await?;

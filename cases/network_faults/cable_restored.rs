@@ -22,7 +22,7 @@ pub fn cases(family: &mut Family) {
 async fn pulled(scene: Scene, (end, ip): (&'static str, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let start = lab.wire().mark().await?;
-    let reading = b.read(64).start().await?.blocked().await?;
+    let reading = b.read(64).blocks().await?;
     let out = lab.unplug(end).that_may_miss().now().await?;
     let began = lastack::Stamp::now();
     a.write("better late").ok().await?;

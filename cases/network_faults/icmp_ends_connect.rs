@@ -64,7 +64,7 @@ async fn by_code(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno)) -> Re
     let (a, b) = (lab.host("a")?.process().await?, lab.host("b")?.address(ip, PORT));
     let socket = a.socket(b).ok().await?;
     let lost = lab.router_drops().from("a").turn_on().await?;
-    let connect = socket.connect(b).start().await?.blocked().await?;
+    let connect = socket.connect(b).blocks().await?;
     lab.wire().expect(syn().from("a").arrived(false)).await?;
 
     let _answer = lab.router_answers(error).from("a").turn_on().await?;

@@ -19,7 +19,7 @@ async fn reported(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().routed().ip(ip).connect().await?;
     let recverr = if ip == Ip::V4 { option::RECVERR } else { option::RECVERR6 };
     a.set(recverr, 1).ok().await?;
-    let poll = a.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
+    let poll = a.poll(Events::IN, None).on("poller").blocks().await?;
     let router = lab.router_answers(IcmpError::HostUnreachable).from("a").turn_on().await?;
 
     a.write("hello?").ok().await?;

@@ -45,7 +45,7 @@ async fn timeout(scene: Scene, ip: Ip, keepalive: Keepalive) -> Result {
     a.host().set_sysctl(&format!("net.{family}.neigh.eth0.retrans_time_ms"), "100")?;
     let heard = lab.wire().expect(syn_ack().from("b")).await?;
     let start = lab.wire().mark().await?;
-    let reading = a.read(1).start().await?.blocked().await?;
+    let reading = a.read(1).blocks().await?;
 
     let _out = lab.unplug("a").that_may_miss().now().await?;
 

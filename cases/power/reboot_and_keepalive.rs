@@ -36,7 +36,7 @@ async fn probed(scene: Scene, kind: HostKind, ip: Ip, idle: Duration) -> Result 
         .connect()
         .await?;
     let last_heard = lab.wire().expect(syn_ack().from("b")).await?;
-    let reading = a.read(1).start().await?.blocked().await?;
+    let reading = a.read(1).blocks().await?;
 
     lab.power_off("b").that_may_miss().now().await?.boot().await?;
     if Stamp::now().since(last_heard.at()) > idle {

@@ -34,7 +34,7 @@ pub fn cases(family: &mut Family) {
 async fn idle(scene: Scene, kind: HostKind, kill: Kill, time: Duration) -> Result {
     let Pair { lab, a, .. } = scene.pair().kind("b", kind).connect().await?;
     let established = lab.wire().mark().await?;
-    let waiting = a.read(1).on("reader").start().await?.blocked().await?;
+    let waiting = a.read(1).on("reader").blocks().await?;
 
     let _dead = kill(&lab, "b").that_may_miss().now().await?;
 

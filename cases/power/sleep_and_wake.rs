@@ -15,7 +15,7 @@ pub fn cases(family: &mut Family) {
 
 async fn slept(scene: Scene, kind: HostKind, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().kind("b", kind).ip(ip).connect().await?;
-    let reading = b.read(100).start().await?.blocked().await?;
+    let reading = b.read(100).blocks().await?;
     let sleep = lab.suspend("b").await?;
 
     a.write("good morning").ok().await?;

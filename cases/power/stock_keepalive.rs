@@ -27,7 +27,7 @@ async fn found_dead(scene: Scene, kill: Kill) -> Result {
     a.get(option::KEEPINTVL).await?.is(&stock.interval)?;
     a.get(option::KEEPCNT).await?.is(&stock.probes)?;
     let heard = lab.wire().expect(syn_ack().from("b")).await?;
-    let reading = a.read(1).start().await?.blocked().await?;
+    let reading = a.read(1).blocks().await?;
     let alive = lab.wire().mark().await?;
 
     let _dead = kill(&lab, "b").now().await?;

@@ -81,7 +81,7 @@ async fn orderly(scene: Scene, kind: HostKind, ip: Ip) -> Result {
 async fn heedless(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     b.process.dispose(Signal::SIGTERM, Disposition::Ignore).ok().await?;
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     b.process.signal(Signal::SIGTERM)?;
     let read = read.stays_blocked(INIT).await?;
@@ -100,7 +100,7 @@ async fn heedless(scene: Scene) -> Result {
 async fn outlives_the_network(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     b.process.dispose(Signal::SIGTERM, Disposition::Ignore).ok().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     let established = lab.wire().mark().await?;
 
     b.process.signal(Signal::SIGTERM)?;

@@ -29,7 +29,7 @@ async fn killed(scene: Scene, ip: Ip) -> Result {
     socket.bind(here).ok().await?;
 
     let hole = lab.black_hole().from("b").open().await?;
-    let _connect = socket.connect(there).start().await?.blocked().await?;
+    let _connect = socket.connect(there).blocks().await?;
     at_a.is(State::SynSent)?;
     at_b.reaches(State::SynRecv).await?;
     client.kill().await?;

@@ -22,7 +22,7 @@ async fn killed(scene: Scene, ip: Ip) -> Result {
     b.in_process(&init).close().ok().await?;
     b.in_process(&worker).write("served").ok().await?;
     a.read(64).bytes(b"served").await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     lab.wire().absent(Wire::start(), fin()).await?;
 
     init.end_by(ProcessEnd::Kill).await?;

@@ -37,7 +37,7 @@ const PARTITION: Duration = Duration::from_secs(90);
 async fn heals(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     b.process.kill().await?;
@@ -61,7 +61,7 @@ async fn heals(scene: Scene, ip: Ip) -> Result {
 async fn dies_late(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     let rto = b.info().ok().await?.rto();
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     let read = read.stays_blocked(PARTITION / 2).await?;
@@ -83,7 +83,7 @@ async fn dies_late(scene: Scene) -> Result {
 async fn dies_early(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     let rto = b.info().ok().await?.rto();
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     b.process.kill().await?;

@@ -44,7 +44,7 @@ async fn leaks(scene: Scene, ip: Ip) -> Result {
     a.kernel().has_unread(14).await?;
     b.kernel().is_acknowledged().await?;
 
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     daemon.end_by(ProcessEnd::Success).await?;
     // What nobody read makes it a reset, even after all this time.
     read.done().await?.errno(Errno::ECONNRESET)?;
@@ -53,7 +53,7 @@ async fn leaks(scene: Scene, ip: Ip) -> Result {
 
 async fn closes(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
 
     a.process.exec_again().await?;
 

@@ -17,7 +17,7 @@ pub fn cases(family: &mut Family) {
 async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     b.set(option::LINGER, Linger::RESET).ok().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     b.process.end_by(ending).await?;
 

@@ -45,7 +45,7 @@ async fn half_open(scene: Scene, (order, ip): (Order, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("b", "net.ipv4.tcp_orphan_retries", 2);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     let _hole = match order {
         Order::NetworkThenProcess => {
             b.host().lose_network().await?;

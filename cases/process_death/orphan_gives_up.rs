@@ -38,7 +38,7 @@ async fn dropped(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("b", "net.ipv4.tcp_orphan_retries", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     let meant = if retries == STOCK { timers::ORPHAN_RETRIES } else { retries };
     let give_up = timers::give_up(meant, b.info().ok().await?.rto(), timers::RTO_MAX);
     let established = wire.mark().await?;

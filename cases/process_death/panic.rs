@@ -26,7 +26,7 @@ pub fn cases(family: &mut Family) {
 
 async fn unwinds(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
 
     let status = match a.process.panic().await? {
         WaitStatus::Exited(_, status) => Some(status),

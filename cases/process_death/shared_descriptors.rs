@@ -69,7 +69,7 @@ async fn outlives(pair: Pair, leaves: Leaves, kept: Socket) -> Result {
     b.read(64).bytes(b"still here").await?;
     b.kernel().is(State::Established)?;
 
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     kept.process().kill().await?;
     read.done().await?.eof()?;
     wire.expect(fin().from("a")).await?;

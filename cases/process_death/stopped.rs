@@ -32,7 +32,7 @@ async fn hangs(scene: Scene, ip: Ip) -> Result {
     for option in [option::KEEPIDLE, option::KEEPINTVL, option::KEEPCNT, option::KEEPALIVE] {
         a.set(option, 1).ok().await?;
     }
-    let read = b.read_until(MUCH.into()).start().await?.blocked().await?;
+    let read = b.read_until(MUCH.into()).blocks().await?;
     b.process.stop().await?;
     let stopped = wire.mark().await?;
 
@@ -55,7 +55,7 @@ async fn hangs(scene: Scene, ip: Ip) -> Result {
 /// Half of the day only keepalive asks, once in two hours; the other half the window is closed.
 async fn hangs_for_a_day(scene: Scene) -> Result {
     let pair = scene.pair().small_window_at_b().option_on_a(option::KEEPALIVE, 1).connect().await?;
-    let read = pair.b.read_until(MUCH.into()).start().await?.blocked().await?;
+    let read = pair.b.read_until(MUCH.into()).blocks().await?;
     pair.b.process.stop().await?;
     let stopped = pair.wire().mark().await?;
 

@@ -16,7 +16,7 @@ pub fn cases(family: &mut Family) {
 async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     let established = wire.mark().await?;
 
     b.process.end_by(ending).await?;

@@ -17,7 +17,7 @@ async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.write("never read").ok().await?;
     b.kernel().has_unread(10).await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     b.process.end_by(ending).await?;
 

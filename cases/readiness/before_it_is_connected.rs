@@ -59,16 +59,16 @@ async fn refused(scene: Scene, (ip, parked): (Ip, Parked)) -> Result {
     socket.recv(1, 0).errno(Errno::EAGAIN).await?;
     socket.send("x", 0).errno(Errno::EAGAIN).await?.without_signal()?;
 
-    let idle = socket.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let idle = socket.poll(Events::NONE, None).on("idler").blocks().await?;
     socket.nonblocking(false).ok().await?;
     match parked {
         Parked::Receiver => {
-            let call = socket.recv(1, 0).on("parked").start().await?.blocked().await?;
+            let call = socket.recv(1, 0).on("parked").blocks().await?;
             lost.lift().await?;
             call.done().await?.errno(Errno::ECONNREFUSED)?;
         }
         Parked::Sender => {
-            let call = socket.send("x", 0).on("parked").start().await?.blocked().await?;
+            let call = socket.send("x", 0).on("parked").blocks().await?;
             lost.lift().await?;
             call.done().await?.errno(Errno::ECONNREFUSED)?.without_signal()?;
         }

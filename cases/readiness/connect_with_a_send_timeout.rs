@@ -49,7 +49,7 @@ async fn outlives(scene: Scene, ip: Ip, linear: u32, syns: usize) -> Result {
     // Who asks again waits as long again, for the same attempt.
     socket.connect(address).errno(Errno::EALREADY).await?.took_within(&window)?;
 
-    let parked = socket.poll(Events::ALL, None).on("poller").start().await?.blocked().await?;
+    let parked = socket.poll(Events::ALL, None).on("poller").blocks().await?;
     let woken = parked.done().await?.is(&(Events::ALL | Events::ERR | Events::HUP))?;
     let (expected, end) = timers::connect(RETRIES, linear);
     let sent = lab.wire().exactly(Wire::start(), vec![syn().from("a"); syns]).await?;

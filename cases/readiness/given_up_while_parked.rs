@@ -24,10 +24,10 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
 
     let _silence = lab.black_hole().open().await?;
     a.write("is anybody there?").ok().await?;
-    let poll = a.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
-    let epoll = a.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
+    let poll = a.poll(Events::IN, None).on("poller").blocks().await?;
+    let epoll = a.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
     // Errors and hang-ups are told to everybody, even to who asks for nothing.
-    let idle = a.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let idle = a.poll(Events::NONE, None).on("idler").blocks().await?;
 
     let woken = poll.done().await?.is(&(Events::IN | failed))?;
     epoll.done().await?.is(&(Events::RDHUP | failed))?;

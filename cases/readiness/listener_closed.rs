@@ -52,7 +52,7 @@ async fn closed(scene: Scene, (ip, stage): (Ip, Stage)) -> Result {
     let socket = client.nonblocking_socket(address).ok().await?;
     socket.connect(address).errno(Errno::EINPROGRESS).await?;
     let end = End::new(socket.clone(), socket.local().ok().await?, address);
-    let idle = socket.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let idle = socket.poll(Events::NONE, None).on("idler").blocks().await?;
     let there = SocketView::new(server.host(), address, end.local_address());
     let (here, at_server) = match stage {
         Stage::SynLost => (State::SynSent, None),

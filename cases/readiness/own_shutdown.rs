@@ -38,8 +38,8 @@ async fn writable(scene: Scene, ip: Ip) -> Result {
 
 async fn readable(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let idle = a.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
-    let poll = a.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
+    let idle = a.poll(Events::NONE, None).on("idler").blocks().await?;
+    let poll = a.poll(Events::RDHUP, None).on("poller").blocks().await?;
     a.shut_rd().ok().await?;
     poll.done().await?.is(&Events::RDHUP)?;
     a.polls_as(Events::ALL).await?;
@@ -51,7 +51,7 @@ async fn readable(scene: Scene, ip: Ip) -> Result {
 async fn hang_up(scene: Scene, first: &'static str) -> Result {
     let Pair { a, b, .. } = scene.pair().connect().await?;
     let (first, second) = if first == "a" { (a, b) } else { (b, a) };
-    let idle = first.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let idle = first.poll(Events::NONE, None).on("idler").blocks().await?;
     first.shut_wr().ok().await?;
     second.kernel().reaches(State::CloseWait).await?;
     let idle = idle.stays_blocked(Duration::from_millis(100)).await?;

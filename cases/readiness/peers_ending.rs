@@ -27,9 +27,9 @@ pub fn cases(family: &mut Family) {
 async fn fin_is_readable(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
     b.polls_as(Events::OUT).await?;
-    let poll = b.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
-    let epoll = b.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
-    let idle = b.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let poll = b.poll(Events::IN, None).on("poller").blocks().await?;
+    let epoll = b.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
+    let idle = b.poll(Events::NONE, None).on("idler").blocks().await?;
 
     a.close().ok().await?;
     poll.done().await?.is(&Events::IN)?;
@@ -49,9 +49,9 @@ async fn fin_is_readable(scene: Scene, ip: Ip) -> Result {
 async fn reset_shows_everything(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
     let failed = Events::ERR | Events::HUP;
-    let poll = b.poll(Events::IN, None).on("poller").start().await?.blocked().await?;
-    let epoll = b.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
-    let idle = b.poll(Events::NONE, None).on("idler").start().await?.blocked().await?;
+    let poll = b.poll(Events::IN, None).on("poller").blocks().await?;
+    let epoll = b.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
+    let idle = b.poll(Events::NONE, None).on("idler").blocks().await?;
 
     a.reset().await?;
     poll.done().await?.is(&(Events::IN | failed))?;
@@ -70,7 +70,7 @@ async fn reset_shows_everything(scene: Scene, ip: Ip) -> Result {
 
 async fn parked_reader(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = scene.pair().ip(ip).connect().await?;
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     lab.power_off("b").that_may_miss().now().await?.boot().await?;
     let read = read.stays_blocked(Duration::from_millis(100)).await?;

@@ -38,7 +38,7 @@ async fn doubted(scene: Scene, (ip, probing): (Ip, bool)) -> Result {
     let hole = lab.black_hole().open().await?;
     a.write_pattern(LENGTH).ok().await?;
     let first = wire.expect(data().from("a").payload(LENGTH)).await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
     // The tail loss probe, and the timeouts after 0, 2 and 6 times the first; the last of them is
     // beyond what one retransmission stands for.
     let mut last = first.clone();

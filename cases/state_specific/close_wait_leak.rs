@@ -58,7 +58,7 @@ async fn leaks(scene: Scene) -> Result {
 async fn ends(scene: Scene) -> Result {
     let pair = scene.pair().option_on_listener(option::KEEPALIVE, 1);
     let (Pair { lab, b, .. }, last) = leaked(pair).await?;
-    let hung = b.poll(Events::NONE, None).start().await?.blocked().await?;
+    let hung = b.poll(Events::NONE, None).blocks().await?;
 
     hung.done().await?.is(&(Events::ERR | Events::HUP))?;
     let heard = lab.wire().expect(fin().from("a")).await?;

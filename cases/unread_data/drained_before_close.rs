@@ -18,7 +18,7 @@ const BODY: u32 = 1 << 20;
 async fn drained(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;
 
-    let body = a.write_pattern(BODY).start().await?.blocked().await?;
+    let body = a.write_pattern(BODY).blocks().await?;
     b.kernel().has_any_unread().await?;
     b.write("no, thanks").ok().await?;
     // With unread data here, a close would reset; this only says that no more will come.

@@ -54,7 +54,7 @@ async fn killed(scene: Scene, ip: Ip) -> Result {
 
     a.write("x").ok().await?;
     b.kernel().has_unread(1).await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
     b.process.kill().await?;
 
     read.done().await?.errno(Errno::ECONNRESET)?;

@@ -112,7 +112,7 @@ async fn after(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let (wire, lost) = (lab.wire(), data().from("a").arrived(false));
     let timeout = between_retransmissions(&a).await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
 
     let hole = lab.black_hole().open().await?;
     a.write("x").on("writer").ok().await?;

@@ -57,7 +57,7 @@ async fn ends(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;
     let wire = lab.wire();
     a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     close_the_window(&a).await?;
 
     let hole = if silent { Some(lab.black_hole().open().await?) } else { None };
@@ -99,7 +99,7 @@ async fn opens(scene: Scene, ip: Ip) -> Result {
     // Between two probes: counted from the first they come after 0, 2, 6 and 14 timeouts.
     let timeout = a.info().ok().await?.rto() * 10;
     a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     close_the_window(&a).await?;
 
     wire.in_order(Wire::start(), vec![probe().from("a"); 3], timeout).await?;

@@ -37,7 +37,7 @@ async fn spares(
     let pair = pair.option_on_a(option::USER_TIMEOUT, timeout.as_millis() as i32);
     let Pair { lab, a, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let _dead = kill(&lab, "b").now().await?;
     let read = read.stays_blocked(idle).await?;

@@ -39,7 +39,7 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
     let start = lab.wire().mark().await?;
     a.set(option::USER_TIMEOUT, TIMEOUT.as_millis() as i32).ok().await?;
     let rto = a.info().ok().await?.rto();
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let full = lab.full_queue("a").await?;
     let sent = a.host().counter(SENT)?;
@@ -73,7 +73,7 @@ async fn retries(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let start = lab.wire().mark().await?;
     let rto = a.info().ok().await?.rto();
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
 
     let full = lab.full_queue("a").await?;
     let sent = a.host().counter(SENT)?;

@@ -28,7 +28,7 @@ async fn reset(scene: Scene, ip: Ip) -> Result {
     while a.write([0; 4096]).await?.answer().is_ok() {}
     a.write("x").errno(Errno::EAGAIN).await?;
     a.nonblocking(false).ok().await?;
-    let write = a.write("x").start().await?.blocked().await?;
+    let write = a.write("x").blocks().await?;
 
     // The kernel behind the hung reader answers.
     let asked = wire.expect(probe().from("a")).after(&closed).await?;

@@ -105,7 +105,7 @@ async fn impatient(scene: Scene, ip: Ip) -> Result {
     let wire = lab.wire();
     let impostor = lab.impersonate(&b)?;
     a.set(option::USER_TIMEOUT, TIMEOUT.as_millis() as i32).ok().await?;
-    let read = a.read(100).start().await?.blocked().await?;
+    let read = a.read(100).blocks().await?;
     let _deaf = lab.black_hole().from("a").open().await?;
     a.write("in flight").on("writer").ok().await?;
     let mut said = impostor.pure_ack().seq(1).ack(1).window(0).send().await?;

@@ -81,7 +81,7 @@ impl Pair {
     pub async fn write_that_never_leaves(&self, retries: u32, why: Errno) -> Result {
         let a = &self.a;
         let rto = a.info().ok().await?.rto();
-        let reading = a.read(1).on("reader").start().await?.blocked().await?;
+        let reading = a.read(1).on("reader").blocks().await?;
         let began = Stamp::now();
         a.write("hello?").ok().await?;
         a.kernel().probes_the_window().await?;

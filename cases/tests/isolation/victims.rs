@@ -33,7 +33,7 @@ async fn in_flight(scene: Scene, ip: Ip) -> Result {
     a.write("into the hole").ok().await?;
     a.close().ok().await?;
     a.kernel().reaches(State::FinWait1).await?;
-    let pending = b.read(1).start().await?.blocked().await?;
+    let pending = b.read(1).blocks().await?;
     let mut mark = Command::new("sleep");
     mark.arg(MARK);
     let _mark = a.host().spawn(mark)?;

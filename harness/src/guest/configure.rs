@@ -7,11 +7,11 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use super::protocol::Configuration;
 use crate::{
     error::{Context, Result},
-    lab::{answers_to, settings},
     sys::{
         neighbours::Surety,
+        ready::answers_to,
         rtnl::{self, Rtnl},
-        sysctl,
+        settings, sysctl,
     },
 };
 

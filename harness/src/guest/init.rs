@@ -28,16 +28,18 @@ use nix::{
 
 use super::{
     configure::configure,
-    protocol::{Answer, Ask, FromGuest, INIT, read_frame, write_frame},
+    protocol::{Answer, Ask, FromGuest, IN_PIECES, INIT, LAST, NETLINK_LIMIT},
 };
 use crate::{
     error::{Context, Result},
-    process::{
-        agent,
-        protocol::{MESSAGE_LIMIT, decode},
-    },
+    process::agent,
     stamp::Stamp,
-    sys::{counters, inside, rtnl, seqpacket, signals, sock_diag::Diag, sysctl},
+    sys::{
+        codec::{self, Received, read_frame, write_frame},
+        counters, inside, rtnl, seqpacket, signals,
+        sock_diag::Diag,
+        sysctl,
+    },
 };
 
 /// The argument with which a lastack binary is started as a guest's init.
@@ -63,9 +65,42 @@ pub fn guest_main() -> ExitCode {
 #[derive(Clone)]
 struct Init {
     line: Arc<Mutex<File>>,
-    agents: Arc<Mutex<HashMap<u32, Arc<OwnedFd>>>>,
+    channels: Arc<Mutex<HashMap<u32, Channel>>>,
     diag: Arc<Mutex<Diag>>,
     born: mpsc::Sender<()>,
+}
+
+/// Whom a channel of the line leads to.
+#[derive(Clone)]
+enum Channel {
+    /// An agent.
+    Agent(Arc<OwnedFd>),
+    /// This kernel's routing side.
+    Netlink(Arc<OwnedFd>),
+}
+
+impl Channel {
+    fn send(&self, message: &[u8]) -> Result {
+        match self {
+            Self::Agent(socket) => codec::send_bytes(socket.as_fd(), message, &[]),
+            Self::Netlink(socket) => seqpacket::send(socket.as_fd(), &[message], &[]),
+        }
+    }
+
+    /// Waits for the next message; none if there will be no more.
+    fn receive<'b>(&self, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        match self {
+            Self::Agent(socket) => match codec::receive_bytes(socket.as_fd(), buffer, true) {
+                Ok(Received::Message(message, _)) => Some(message),
+                _ => None,
+            },
+            Self::Netlink(socket) => {
+                buffer.resize(NETLINK_LIMIT, 0);
+                let (length, _) = seqpacket::receive(socket.as_fd(), buffer, true).ok()??;
+                Some(&buffer[..length]).filter(|message| !message.is_empty())
+            }
+        }
+    }
 }
 
 impl Init {
@@ -83,7 +118,7 @@ impl Init {
         let (born, births) = mpsc::channel();
         let init = Self {
             line: Arc::new(Mutex::new(line)),
-            agents: Arc::default(),
+            channels: Arc::default(),
             diag: Arc::new(Mutex::new(Diag::open()?)),
             born,
         };
@@ -95,20 +130,31 @@ impl Init {
     fn serve(self) -> Result {
         let mut line = held(&self.line).try_clone().context(|| "share the line".to_owned())?;
         self.say(&FromGuest::Up);
+        // A message that comes in pieces: the case sends one such at a time.
+        let mut pieces = Vec::new();
         loop {
-            let (channel, message) =
+            let (tag, mut message) =
                 read_frame(&mut line).context(|| "hear from the case".to_owned())?;
+            if tag & IN_PIECES != 0 {
+                pieces.append(&mut message);
+                if tag & LAST == 0 {
+                    self.say(&FromGuest::Taken);
+                    continue;
+                }
+                message = std::mem::take(&mut pieces);
+            }
+            let channel = tag & !(IN_PIECES | LAST);
             if channel != INIT {
-                let agent = held(&self.agents).get(&channel).cloned();
+                let far = held(&self.channels).get(&channel).cloned();
                 // One that has ended hears nothing.
-                agent.map(|agent| seqpacket::send(agent.as_fd(), &message, &[]));
+                far.map(|far| far.send(&message));
                 continue;
             }
             // Nothing but a wake-up.
             if message.is_empty() {
                 continue;
             }
-            let (id, ask): (u64, Ask) = decode(&message)?;
+            let (id, ask): (u64, Ask) = codec::decode(&message)?;
             let answer = self.act(ask).unwrap_or_else(Answer::Failed);
             self.say(&FromGuest::Answer(id, answer));
         }
@@ -157,12 +203,12 @@ impl Init {
         inside::hand_over(&mut command, theirs.as_fd());
         let spawned = command.spawn().context(context)?;
         drop(theirs);
-        let ours = Arc::new(ours);
-        held(&self.agents).insert(channel, ours.clone());
+        let agent = Channel::Agent(Arc::new(ours));
+        held(&self.channels).insert(channel, agent.clone());
         let init = self.clone();
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || init.pass_on(channel, &ours))
+            .spawn(move || init.pass_on(channel, &agent))
             .context(context)?;
         let _ = self.born.send(());
         Ok(Answer::Number(spawned.id().into()))
@@ -170,23 +216,20 @@ impl Init {
 
     /// Lets the case speak to this kernel's routing side.
     fn relay(&self, channel: u32) -> Result {
-        let socket = Arc::new(rtnl::blocking_socket()?);
-        held(&self.agents).insert(channel, socket.clone());
+        let netlink = Channel::Netlink(Arc::new(rtnl::blocking_socket()?));
+        held(&self.channels).insert(channel, netlink.clone());
         let init = self.clone();
-        thread::spawn(move || init.pass_on(channel, &socket));
+        thread::spawn(move || init.pass_on(channel, &netlink));
         Ok(())
     }
 
-    /// Carries an agent's messages to the case; an empty one says that it has ended.
-    fn pass_on(&self, channel: u32, agent: &OwnedFd) {
-        let mut buffer = vec![0; MESSAGE_LIMIT];
-        while let Ok(Some((length, _))) = seqpacket::receive(agent.as_fd(), &mut buffer, true) {
-            if length == 0 {
-                break;
-            }
-            self.write(channel, &buffer[..length]);
+    /// Carries what somebody says to the case; an empty message says that there is no more.
+    fn pass_on(&self, channel: u32, far: &Channel) {
+        let mut buffer = Vec::new();
+        while let Some(message) = far.receive(&mut buffer) {
+            self.write(channel, message);
         }
-        held(&self.agents).remove(&channel);
+        held(&self.channels).remove(&channel);
         self.write(channel, &[]);
     }
 
@@ -214,7 +257,7 @@ impl Init {
     }
 
     fn say(&self, word: &FromGuest) {
-        if let Ok(bytes) = postcard::to_stdvec(word) {
+        if let Ok(bytes) = codec::encode(word) {
             self.write(INIT, &bytes);
         }
     }

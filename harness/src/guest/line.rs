@@ -7,11 +7,9 @@
 
 use std::{
     collections::HashMap,
+    io,
     net::Shutdown,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     sync::{Arc, Mutex, MutexGuard, mpsc},
     thread,
     time::Duration,
@@ -20,21 +18,21 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    protocol::{Answer, Ask, FromGuest, INIT, read_frame, write_frame},
+    protocol::{Answer, Ask, FromGuest, IN_PIECES, INIT, LAST, PIECE},
     wakeup,
 };
 use crate::{
     error::{Context, Error, Result},
-    process::protocol::{MESSAGE_LIMIT, decode},
-    sys::seqpacket,
+    process::home::{ExitWatch, Started},
+    sys::{
+        codec::{self, Received, read_frame, write_frame},
+        seqpacket,
+    },
 };
 
 /// How long an answer may take. Answers take a millisecond; a machine that runs many guests on
 /// few cores takes longer, and no case waits for this to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How a process of a guest ended, once it has: its wait status.
-pub(crate) type ExitWatch = watch::Receiver<Option<i32>>;
 
 /// A line to a running guest.
 #[derive(Debug)]
@@ -43,12 +41,15 @@ pub(super) struct Line {
     stream: Arc<Mutex<UnixStream>>,
     /// Told of all that is sent.
     wakeup: mpsc::Sender<()>,
+    /// Held by who sends a message in pieces: word of each that the guest has taken.
+    taken: Mutex<mpsc::Receiver<()>>,
     shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     gone: bool,
+    taken: Option<mpsc::Sender<()>>,
     next: u32,
     asked: HashMap<u64, mpsc::Sender<Answer>>,
     channels: HashMap<u32, mpsc::Sender<Vec<u8>>>,
@@ -62,13 +63,15 @@ impl Line {
         let context = || format!("listen to guest {host}");
         let ears = stream.try_clone().context(context)?;
         let (rising, up) = mpsc::channel();
-        let shared = Arc::<Mutex<Shared>>::default();
+        let (sender, taken) = mpsc::channel();
+        let shared = Shared { taken: Some(sender), ..Shared::default() };
+        let shared = Arc::new(Mutex::new(shared));
         let sorted = shared.clone();
         let listen = move || listen(ears, &sorted, rising);
         thread::Builder::new().name("guest".to_owned()).spawn(listen).context(context)?;
         let stream = Arc::new(Mutex::new(stream));
         let wakeup = wakeup::watch(Arc::downgrade(&stream))?;
-        let line = Self { host: host.to_owned(), stream, wakeup, shared };
+        let line = Self { host: host.to_owned(), stream, wakeup, taken: Mutex::new(taken), shared };
         Ok((Arc::new(line), up))
     }
 
@@ -89,7 +92,7 @@ impl Line {
             id
         };
         let context = || format!("ask guest {}", self.host);
-        let message = postcard::to_stdvec(&(id, ask)).context(context)?;
+        let message = codec::encode(&(id, ask))?;
         self.write(INIT, &message).context(context)?;
         match answers.recv_timeout(PATIENCE) {
             Ok(Answer::Failed(error)) => Err(error.on_host(&self.host)),
@@ -104,7 +107,7 @@ impl Line {
     }
 
     /// Starts an agent: its control socket, its process id in the guest, and word of its end.
-    pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<(OwnedFd, i32, ExitWatch)> {
+    pub(super) fn start(self: &Arc<Self>, name: &str) -> Result<Started> {
         let context = || format!("start process {name} on host {}", self.host);
         let (ours, theirs) = seqpacket::pair()?;
         let inner = Arc::new(ours);
@@ -114,7 +117,7 @@ impl Line {
         let (inward, outward, line) = (inner.clone(), inner, self.clone());
         let deliver = move || {
             while let Ok(message) = messages.recv() {
-                if message.is_empty() || seqpacket::send(inward.as_fd(), &message, &[]).is_err() {
+                if message.is_empty() || codec::send_bytes(inward.as_fd(), &message, &[]).is_err() {
                     break;
                 }
             }
@@ -125,15 +128,12 @@ impl Line {
             );
         };
         let collect = move || {
-            let mut buffer = vec![0; MESSAGE_LIMIT];
-            loop {
-                match seqpacket::receive(outward.as_fd(), &mut buffer, true) {
-                    Ok(Some((length, _))) if length > 0 => {
-                        if line.write(channel, &buffer[..length]).is_err() {
-                            return;
-                        }
-                    }
-                    _ => return,
+            let mut buffer = Vec::new();
+            while let Ok(Received::Message(message, _)) =
+                codec::receive_bytes(outward.as_fd(), &mut buffer, true)
+            {
+                if line.write(channel, message).is_err() {
+                    return;
                 }
             }
         };
@@ -141,13 +141,13 @@ impl Line {
         thread::Builder::new().spawn(collect).context(context)?;
         let ask = Ask::Start { channel, host: self.host.clone(), name: name.to_owned() };
         let Answer::Number(pid) = self.ask(&ask)? else { return Err(self.nonsense(&ask)) };
-        let pid = i32::try_from(pid).expect("process ids fit an i32");
-        let ending = held(&self.shared)
+        let pid = i32::try_from(pid).map_err(|_| self.nonsense(&ask))?;
+        let ended: ExitWatch = held(&self.shared)
             .endings
             .entry(pid)
             .or_insert_with(|| watch::Sender::new(None))
             .subscribe();
-        Ok((theirs, pid, ending))
+        Ok(Started { channel: theirs, pid, ended })
     }
 
     /// Gives what comes over a new channel to `sender`; its number.
@@ -170,9 +170,25 @@ impl Line {
     }
 
     /// Sends one message over a channel.
-    pub(super) fn write(&self, channel: u32, message: &[u8]) -> std::io::Result<()> {
+    pub(super) fn write(&self, channel: u32, message: &[u8]) -> io::Result<()> {
+        if message.len() <= PIECE {
+            return self.write_frame(channel, message);
+        }
+        let taken = held(&self.taken);
+        let mut pieces = message.chunks(PIECE).peekable();
+        while let Some(piece) = pieces.next() {
+            let last = if pieces.peek().is_none() { LAST } else { 0 };
+            self.write_frame(channel | IN_PIECES | last, piece)?;
+            if last == 0 {
+                taken.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_frame(&self, tag: u32, message: &[u8]) -> io::Result<()> {
         let mut stream = held(&self.stream);
-        write_frame(&mut *stream, channel, message)?;
+        write_frame(&mut *stream, tag, message)?;
         let _ = self.wakeup.send(());
         Ok(())
     }
@@ -197,11 +213,14 @@ fn listen(mut ears: UnixStream, shared: &Mutex<Shared>, rising: mpsc::Sender<()>
             }
             continue;
         }
-        match decode(&message) {
+        match codec::decode(&message) {
             Ok(FromGuest::Up) => drop(rising.take().map(|rising| rising.send(()))),
             Ok(FromGuest::Answer(id, answer)) => {
                 let asker = held(shared).asked.remove(&id);
                 let _ = asker.map(|asker| asker.send(answer));
+            }
+            Ok(FromGuest::Taken) => {
+                held(shared).taken.as_ref().map(|taken| taken.send(()));
             }
             Ok(FromGuest::Ended { pid, status }) => {
                 let mut shared = held(shared);
@@ -213,6 +232,7 @@ fn listen(mut ears: UnixStream, shared: &Mutex<Shared>, rising: mpsc::Sender<()>
     }
     let mut shared = held(shared);
     shared.gone = true;
+    shared.taken = None;
     shared.asked.clear();
     shared.channels.clear();
     shared.endings.clear();

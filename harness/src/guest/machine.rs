@@ -16,12 +16,16 @@ use nix::{
 };
 
 use super::{
-    line::{ExitWatch, Line},
+    line::Line,
     protocol::{Answer, Ask, Configuration},
     relay,
 };
 use crate::{
     error::{Error, Result},
+    process::{
+        home::{Elsewhere, Started},
+        syscall::Weight,
+    },
     stamp::Stamp,
     sys::{child::readable, inside, rtnl::Rtnl, sock_diag::SocketEntry},
 };
@@ -100,7 +104,7 @@ impl Guest {
     pub(crate) fn configure(&self, configuration: Configuration) -> Result<u32> {
         let ask = Ask::Configure(configuration);
         match self.ask(&ask)? {
-            Answer::Number(index) => Ok(u32::try_from(index).expect("indexes fit a u32")),
+            Answer::Number(index) => u32::try_from(index).or_else(|_| self.nonsense(&ask)),
             _ => self.nonsense(&ask),
         }
     }
@@ -110,36 +114,11 @@ impl Guest {
         relay::open(&self.0.line).map(Rtnl::over)
     }
 
-    /// Starts an agent in it: its control socket, its process id there, and word of its end.
-    pub(crate) fn start(&self, name: &str) -> Result<(OwnedFd, i32, ExitWatch)> {
-        self.0.line.start(name)
-    }
-
-    /// Sends a signal to one of its processes.
-    pub(crate) fn signal(&self, pid: i32, signal: Signal) -> Result {
-        self.ask(&Ask::Signal { pid, signal: signal as i32 }).map(drop)
-    }
-
-    /// Sends a signal to one thread of one of its processes.
-    pub(crate) fn signal_thread(&self, pid: i32, thread: i32, signal: Signal) -> Result {
-        self.ask(&Ask::SignalThread { pid, thread, signal: signal as i32 }).map(drop)
-    }
-
     fn truth(&self, ask: &Ask) -> Result<bool> {
         match self.ask(ask)? {
             Answer::Truth(truth) => Ok(truth),
             _ => self.nonsense(ask),
         }
-    }
-
-    /// Whether every thread of a process stands still.
-    pub(crate) fn stopped(&self, pid: i32) -> Result<bool> {
-        self.truth(&Ask::Stopped { pid })
-    }
-
-    /// Whether a thread sleeps inside a system call of its own business.
-    pub(crate) fn asleep(&self, pid: i32, thread: i32) -> bool {
-        self.truth(&Ask::Asleep { pid, thread }).unwrap_or(false)
     }
 
     fn entries(&self, ask: &Ask) -> Result<Vec<SocketEntry>> {
@@ -212,8 +191,7 @@ impl Guest {
     }
 
     /// Takes its power away: SIGKILL, and its kernel is gone with all it held. What it has started
-    /// to help it on this machine, and its processes' shells, end with the namespace they are in
-    /// (see [`crate::lab::teardown`]).
+    /// to help it on this machine, and its processes' shells, end with the namespace they are in.
     ///
     /// Says how it ended, for who wonders.
     pub(crate) fn kill(&self) -> String {
@@ -227,5 +205,35 @@ impl Guest {
         let status = inside::collect(pidfd);
         self.0.line.hang_up();
         status.map_or_else(|errno| errno.to_string(), crate::process::words)
+    }
+}
+
+/// What a guest's line and memory can take in one call. Its line carries about a megabyte a second,
+/// and of its memory, 64 MiB, a message takes its length several times.
+const LIMIT: Weight = Weight { shipped: 1 << 20, held: 8 << 20 };
+
+impl Elsewhere for Guest {
+    fn start(&self, name: &str) -> Result<Started> {
+        self.0.line.start(name)
+    }
+
+    fn signal(&self, pid: i32, signal: Signal) -> Result {
+        self.ask(&Ask::Signal { pid, signal: signal as i32 }).map(drop)
+    }
+
+    fn signal_thread(&self, pid: i32, thread: i32, signal: Signal) -> Result {
+        self.ask(&Ask::SignalThread { pid, thread, signal: signal as i32 }).map(drop)
+    }
+
+    fn stopped(&self, pid: i32) -> Result<bool> {
+        self.truth(&Ask::Stopped { pid })
+    }
+
+    fn asleep(&self, pid: i32, thread: i32) -> bool {
+        self.truth(&Ask::Asleep { pid, thread }).unwrap_or(false)
+    }
+
+    fn limit(&self) -> Weight {
+        LIMIT
     }
 }

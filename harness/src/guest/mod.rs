@@ -15,5 +15,4 @@ pub mod protocol;
 mod relay;
 mod wakeup;
 
-pub(crate) use line::ExitWatch;
 pub(crate) use machine::Guest;

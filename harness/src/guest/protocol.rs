@@ -1,21 +1,34 @@
 //! What a case and a guest's init say to each other over the guest's serial line.
 //!
-//! The line carries bytes and no descriptors, so everything goes through it as frames: a length,
-//! the number of a channel, and a message. Channel 0 is the conversation with init itself; every
-//! other one is the control channel of one agent, and its messages are those of
-//! [`crate::process::protocol`], unread on the way.
+//! The line carries bytes and no descriptors, so everything goes through it as frames of
+//! [`crate::sys::codec`], whose tag is the number of a channel. Channel 0 is the conversation with
+//! init itself; every other one is the control channel of one agent, and its messages pass unread,
+//! or the guest's netlink.
 
-use std::{
-    io::{self, Read, Write},
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{process::protocol::MESSAGE_LIMIT, stamp::Stamp};
+use crate::stamp::Stamp;
+
+/// No netlink message is longer.
+pub const NETLINK_LIMIT: usize = 64 * 1024;
 
 /// The channel of init's own conversation.
 pub const INIT: u32 = 0;
+
+/// The longest message that is sent to a guest in one frame. A longer one goes in pieces of this
+/// size, and the guest says that it has taken each ([`FromGuest::Taken`]) before the next is sent:
+/// a serial line of user-mode Linux that has had to stop its sender may never listen again
+/// (`arch/um/drivers/line.c`, `line_throttle`), and it has to when its terminal holds 4 KiB that
+/// nobody has read (`drivers/tty/n_tty.c`, `N_TTY_BUF_SIZE`).
+pub const PIECE: usize = 2048;
+
+/// In the tag of a frame to a guest, besides the channel: it is a piece of a message.
+pub const IN_PIECES: u32 = 1 << 31;
+
+/// In the tag of a piece: it is the message's last.
+pub const LAST: u32 = 1 << 30;
 
 /// What a case asks of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +139,8 @@ pub enum FromGuest {
     Up,
     /// The answer to one question.
     Answer(u64, Answer),
+    /// It has read a piece of a message, and takes the next.
+    Taken,
     /// A process has ended, with this wait status.
     Ended {
         /// The process, as the guest counts.
@@ -133,55 +148,4 @@ pub enum FromGuest {
         /// Its status, as `waitpid(2)` gives it.
         status: i32,
     },
-}
-
-/// Writes one frame.
-///
-/// # Errors
-/// The line is down.
-pub fn write_frame(line: &mut impl Write, channel: u32, message: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(message.len()).map_err(io::Error::other)?;
-    let mut frame = Vec::with_capacity(8 + message.len());
-    frame.extend(length.to_le_bytes());
-    frame.extend(channel.to_le_bytes());
-    frame.extend(message);
-    line.write_all(&frame)
-}
-
-/// Reads one frame: its channel and message.
-///
-/// # Errors
-/// The line is down, or what comes over it is not ours.
-pub fn read_frame(line: &mut impl Read) -> io::Result<(u32, Vec<u8>)> {
-    let mut head = [0; 8];
-    line.read_exact(&mut head)?;
-    let [l0, l1, l2, l3, channel @ ..] = head;
-    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-    if length > MESSAGE_LIMIT {
-        return Err(io::Error::other(format!("a frame of {length} bytes is none of ours")));
-    }
-    let mut message = vec![0; length];
-    line.read_exact(&mut message)?;
-    Ok((u32::from_le_bytes(channel), message))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn frames_come_through(channel: u32, message in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let mut line = Vec::new();
-            write_frame(&mut line, channel, &message).unwrap();
-            prop_assert_eq!(read_frame(&mut &line[..]).unwrap(), (channel, message));
-        }
-
-        #[test]
-        fn noise_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = read_frame(&mut &bytes[..]);
-        }
-    }
 }

@@ -16,11 +16,10 @@ use nix::errno::Errno;
 
 use super::{
     line::Line,
-    protocol::{Answer, Ask},
+    protocol::{Answer, Ask, NETLINK_LIMIT},
 };
 use crate::{
     error::{Context, Result},
-    process::protocol::MESSAGE_LIMIT,
     sys::seqpacket,
 };
 
@@ -39,13 +38,13 @@ pub(super) fn open(line: &Arc<Line>) -> Result<OwnedFd> {
     let (answered, line) = (asked.clone(), line.clone());
     let answer = move || {
         while let Ok(message) = answers.recv() {
-            if seqpacket::send(answered.as_fd(), &message, &[]).is_err() {
+            if seqpacket::send(answered.as_fd(), &[&message], &[]).is_err() {
                 break;
             }
         }
     };
     let ask = move || {
-        let mut buffer = vec![0; MESSAGE_LIMIT];
+        let mut buffer = vec![0; NETLINK_LIMIT];
         while let Ok(Some((length, _))) = seqpacket::receive(asked.as_fd(), &mut buffer, true) {
             let message = &buffer[..length];
             if message.is_empty() {
@@ -54,7 +53,7 @@ pub(super) fn open(line: &Arc<Line>) -> Result<OwnedFd> {
             if line.write(channel, message).is_err()
                 && let Some(refusal) = refusal(message)
             {
-                let _ = seqpacket::send(asked.as_fd(), &refusal, &[]);
+                let _ = seqpacket::send(asked.as_fd(), &[&refusal], &[]);
             }
         }
         line.close(channel);

@@ -13,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use super::protocol::{INIT, write_frame};
+use super::protocol::INIT;
 use crate::{
     error::{Context, Result},
-    sys::calls,
+    sys::{calls, codec::write_frame},
 };
 
 /// How long a guest may leave its input alone before it is woken. Awake, it takes a fraction of a

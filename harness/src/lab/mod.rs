@@ -7,11 +7,8 @@ mod builder;
 mod built;
 mod card;
 mod host;
-mod ip;
 mod patch;
-mod ready;
 mod router;
-pub(crate) mod settings;
 mod socket_view;
 pub mod teardown;
 
@@ -20,9 +17,13 @@ pub use built::Lab;
 pub(crate) use card::Card;
 pub(crate) use host::Life;
 pub use host::{Host, Running};
-pub use ip::Ip;
 pub use patch::{Patch, Port};
-pub(crate) use ready::{answers_to, carries};
 pub use router::Router;
 pub(crate) use router::Tracks;
 pub use socket_view::{Sighting, SocketView, snapshot};
+
+pub use crate::sys::ip::Ip;
+pub(crate) use crate::sys::{
+    ready::{answers_to, carries},
+    settings,
+};

@@ -1,9 +1,10 @@
-//! Where a process really is: a child of the case, or inside a guest kernel. What is done to it
-//! from outside differs; what it does itself does not.
+//! Where a process really is: a child of the case, or inside a kernel of its own. What is done to
+//! it from outside differs; what it does itself does not.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,10 +18,13 @@ use nix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
+use super::{
+    home::{Elsewhere, ExitWatch},
+    syscall::Weight,
+};
 use crate::{
     error::{Context, Error, Result},
-    guest::{ExitWatch, Guest},
-    sys::{child::readable, inside, signals},
+    sys::{child::readable, codec, inside, signals},
 };
 
 /// How long a process may take from closing its descriptors to its end. It takes less than a
@@ -31,8 +35,8 @@ const DYING: Duration = Duration::from_secs(2);
 pub(super) enum Body {
     /// A process of this machine's kernel.
     Here(AsyncFd<OwnedFd>),
-    /// One of a guest's, and word of its end.
-    InGuest(Guest, ExitWatch),
+    /// One of a kernel of its own, and word of its end.
+    Elsewhere(Arc<dyn Elsewhere>, ExitWatch),
 }
 
 /// How a process came to be out of reach.
@@ -57,7 +61,7 @@ impl Body {
         match self {
             Self::Here(_) => kill(Pid::from_raw(pid), signal)
                 .context(|| format!("send {signal} to process {pid}")),
-            Self::InGuest(guest, _) => guest.signal(pid, signal),
+            Self::Elsewhere(kernel, _) => kernel.signal(pid, signal),
         }
     }
 
@@ -65,7 +69,7 @@ impl Body {
         match self {
             Self::Here(_) => signals::send_to_thread(pid, thread, signal)
                 .context(|| format!("send {signal} to thread {thread}")),
-            Self::InGuest(guest, _) => guest.signal_thread(pid, thread, signal),
+            Self::Elsewhere(kernel, _) => kernel.signal_thread(pid, thread, signal),
         }
     }
 
@@ -77,7 +81,7 @@ impl Body {
                 let mut states = tasks.flatten().map(|task| task_state(&task.path()));
                 Some(states.all(|state| state == Some('T')))
             }
-            Self::InGuest(guest, _) => guest.stopped(pid).ok(),
+            Self::Elsewhere(kernel, _) => kernel.stopped(pid).ok(),
         }
     }
 
@@ -86,11 +90,30 @@ impl Body {
     pub(super) fn sleeps_in_call(&self, pid: i32, thread: i32) -> bool {
         match self {
             Self::Here(_) => sleeps_in_call(pid, thread),
-            Self::InGuest(guest, _) => guest.asleep(pid, thread),
+            Self::Elsewhere(kernel, _) => kernel.asleep(pid, thread),
         }
     }
 
-    /// Waits until it has ended.
+    /// The weightiest call that it takes.
+    pub(super) fn limit(&self) -> Weight {
+        match self {
+            Self::Here(_) => Weight { shipped: codec::LONGEST / 2, held: codec::LONGEST },
+            Self::Elsewhere(kernel, _) => kernel.limit(),
+        }
+    }
+
+    /// Waits until it has ended, and leaves it to be collected.
+    pub(super) async fn becomes_zombie(&self, pid: i32) -> Result<Lost> {
+        let Self::Here(pidfd) = self else { return self.ended(pid).await };
+        let context = || format!("wait for process {pid}");
+        drop(pidfd.readable().await.context(context)?);
+        match inside::look(pidfd.get_ref().as_fd()) {
+            Err(Errno::ECHILD) => Ok(Lost::Collected),
+            other => other.context(context).map(Lost::Ended),
+        }
+    }
+
+    /// Waits until it has ended, and collects it.
     pub(super) async fn ended(&self, pid: i32) -> Result<Lost> {
         match self {
             Self::Here(pidfd) => {
@@ -101,7 +124,7 @@ impl Body {
                     other => other.context(context).map(Lost::Ended),
                 }
             }
-            Self::InGuest(_, ending) => {
+            Self::Elsewhere(_, ending) => {
                 let mut ending = ending.clone();
                 let told = ending.wait_for(Option::is_some).await.map(|status| *status);
                 Ok(told.map_or(Lost::MachineGone, |status| fate(pid, status)))
@@ -111,20 +134,20 @@ impl Body {
 
     /// What has become of it, when its channel has closed: a dying process closes its descriptors
     /// some time before it can be collected (`kernel/exit.c`, `do_exit`); one that executed
-    /// another program never can.
+    /// another program never can. It is left to be collected.
     pub(super) fn fate(&self, pid: i32) -> Lost {
         let deadline = Instant::now() + DYING;
         match self {
             Self::Here(pidfd) => {
                 let pidfd = pidfd.get_ref().as_fd();
                 let _ = readable(&[pidfd], Some(deadline));
-                match inside::collect(pidfd) {
+                match inside::look(pidfd) {
                     Ok(status) => Lost::Ended(status),
                     Err(Errno::EAGAIN) => Lost::Lives,
                     Err(_) => Lost::Collected,
                 }
             }
-            Self::InGuest(_, ending) => loop {
+            Self::Elsewhere(_, ending) => loop {
                 if ending.borrow().is_some() {
                     return fate(pid, *ending.borrow());
                 }

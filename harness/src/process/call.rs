@@ -10,17 +10,30 @@ use nix::{errno::Errno, sys::signal::Signal};
 use tokio::sync::oneshot;
 
 use super::{
-    protocol::{Op, Value},
+    protocol::{Ended, What},
     subject::Process,
-    talk::Ended,
+    syscall::{Op, Syscall, Weight},
+    talk::{Answers, Done, Talk, shown_as},
 };
 use crate::{
     error::{Error, Result},
     stamp::Stamp,
+    sys::codec::{self, Bytes},
     verdict::Outcome,
 };
 
-type Reader<T> = Box<dyn FnOnce(&Process, Value) -> Option<T> + Send>;
+/// Gives a call's order: [`Talk::order`] for the type of its answer.
+type Give = fn(&Talk, What, String, Option<std::os::fd::BorrowedFd<'_>>) -> Result<Answers>;
+
+/// Makes what the case asked for of a value as it was sent.
+type FromValue<T> = Box<dyn FnOnce(&Process, &[u8]) -> Result<T> + Send>;
+
+/// Turns how a call came out into what the case asked for, and into what a ladder says.
+struct Reader<T> {
+    value: FromValue<T>,
+    shown: fn(&Ended) -> String,
+}
+
 type Answering<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// A call not yet made. Await it for its [`Outcome`], or use one of the shorter forms.
@@ -29,25 +42,30 @@ pub struct Call<T> {
     process: Process,
     thread: String,
     op: Op,
+    weight: Weight,
     what: String,
     queued: bool,
+    give: Give,
     read: Reader<T>,
 }
 
 impl<T: Send + 'static> Call<T> {
-    pub(super) fn new(
+    /// A call in this process. `read` makes what the case asked for of what the kernel answered.
+    pub(super) fn new<C: Syscall>(
         process: &Process,
-        op: Op,
-        read: impl FnOnce(&Process, Value) -> Option<T> + Send + 'static,
+        call: C,
+        read: impl FnOnce(&Process, C::Answer) -> Result<T> + Send + 'static,
     ) -> Self {
-        let what = op.to_string();
+        let value = |process: &Process, bytes: &[u8]| read(process, codec::decode(bytes)?);
         Self {
             process: process.clone(),
             thread: "main".to_owned(),
-            op,
-            what,
+            weight: call.weight(),
+            what: call.to_string(),
+            op: call.into(),
             queued: false,
-            read: Box::new(read),
+            give: Talk::order::<C::Answer>,
+            read: Reader { value: Box::new(value), shown: shown_as::<C::Answer> },
         }
     }
 
@@ -73,18 +91,36 @@ impl<T: Send + 'static> Call<T> {
     /// Begins the call and comes back once its thread is about to enter the kernel.
     ///
     /// # Errors
-    /// The process is gone, or the thread is still in another call.
+    /// The process is gone, the thread is still in another call, or the call moves more bytes than
+    /// the process can hold: then nothing has happened.
     pub async fn start(self) -> Result<Pending<T>> {
-        let Self { process, thread, op, what, queued, read } = self;
+        let Self { process, thread, op, weight, what, queued, give, read } = self;
         let talk = process.talk();
         if !queued {
             talk.is_free(&thread, &what)?;
         }
-        let order = talk.order(&thread, op, what.clone(), None).await?;
+        process.admits(weight, &what)?;
+        let Answers { began, mut ended } =
+            give(&talk, What::Call { thread, op }, what.clone(), None)?;
         let what = format!("{}: {what}", process.name());
-        let gone = || process.gone(&what);
-        let (thread, began) = order.began.await.map_err(|_| gone())?;
-        Ok(Pending { process, what, thread, began, ended: order.ended, early: None, read })
+        let Ok((thread, began)) = began.await else {
+            return Err(match ended.try_recv() {
+                Ok(Err(why)) => not_made(&what, &why),
+                _ => process.gone(&what),
+            });
+        };
+        Ok(Pending { process, what, thread, began, ended, early: None, read })
+    }
+
+    /// Begins the call and waits until its thread sleeps inside it.
+    ///
+    /// # Errors
+    /// It returned instead, or did not begin ([`Self::start`]).
+    pub async fn blocks(self) -> Result<Pending<T>>
+    where
+        T: std::fmt::Debug,
+    {
+        self.start().await?.blocked().await
     }
 
     /// The value, the call being expected to succeed.
@@ -141,8 +177,8 @@ pub struct Pending<T> {
     what: String,
     thread: i32,
     began: Stamp,
-    ended: oneshot::Receiver<Ended>,
-    early: Option<Ended>,
+    ended: oneshot::Receiver<Done>,
+    early: Option<Done>,
     read: Reader<T>,
 }
 
@@ -226,14 +262,14 @@ impl<T> Pending<T> {
             Some(ended) => ended,
             None => ended.await.map_err(|_| process.gone(&what))?,
         };
-        let Ended { began, ended, took, signals, answer } = ended;
-        let shown = super::talk::show(&answer, signals);
+        let ended = ended.map_err(|why| not_made(&what, &why))?;
+        let shown = (read.shown)(&ended);
+        let Ended { began, ended, took_ns, signals, answer } = ended;
         let answer = match answer {
-            Ok(value) => Ok(read(&process, value).ok_or_else(|| {
-                Error::system(format!("understand the answer to {what}"), "another kind of value")
-            })?),
+            Ok(Bytes(value)) => Ok((read.value)(&process, &value)?),
             Err(errno) => Err(Errno::from_raw(errno)),
         };
+        let took = Duration::from_nanos(took_ns);
         Ok(Outcome { what, answer, shown, began, ended, took, signals })
     }
 
@@ -247,4 +283,9 @@ impl<T> Pending<T> {
             Err(Error::mismatch(what, format!("returns within {limit:?}"), "still blocked"))
         })
     }
+}
+
+/// What to say of a call that the process did not make.
+fn not_made(what: &str, why: &str) -> Error {
+    Error::system(what, format!("{why}; nothing has happened"))
 }

@@ -5,7 +5,7 @@ use nix::sys::{signal::Signal, wait::WaitStatus};
 use super::{Process, subject::words};
 use crate::{
     error::{Error, Result},
-    lab::Ip,
+    sys::ip::Ip,
 };
 
 /// How a process ends.

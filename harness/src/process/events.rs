@@ -2,8 +2,10 @@
 
 use std::{fmt, ops::BitOr};
 
+use serde::{Deserialize, Serialize};
+
 /// A set of poll events. `epoll` uses the same numbers for those of TCP.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Events(pub u32);
 
 impl Events {
@@ -19,6 +21,10 @@ impl Events {
     pub const HUP: Self = Self(libc::POLLHUP as u32);
     /// `POLLRDHUP`.
     pub const RDHUP: Self = Self(libc::POLLRDHUP as u32);
+    /// `EPOLLET`, for an epoll that lasts: told once for each change.
+    pub const EDGE: Self = Self(libc::EPOLLET as u32);
+    /// `EPOLLONESHOT`, for an epoll that lasts: told once, until asked for again.
+    pub const ONE_SHOT: Self = Self(libc::EPOLLONESHOT as u32);
     /// All that can be asked for, but for urgent data.
     pub const ALL: Self = Self(Self::IN.0 | Self::OUT.0 | Self::RDHUP.0);
 }
@@ -39,6 +45,8 @@ impl fmt::Display for Events {
             (Self::ERR, "ERR"),
             (Self::HUP, "HUP"),
             (Self::RDHUP, "RDHUP"),
+            (Self::EDGE, "ET"),
+            (Self::ONE_SHOT, "ONESHOT"),
         ];
         let set = words.iter().filter(|(bit, _)| self.0 & bit.0 != 0).map(|(_, word)| *word);
         let set = set.collect::<Vec<_>>().join("|");
@@ -59,6 +67,7 @@ mod tests {
     #[test]
     fn events_read_like_the_manual() {
         assert_eq!((Events::IN | Events::HUP).to_string(), "IN|HUP");
+        assert_eq!((Events::IN | Events::EDGE).to_string(), "IN|ET");
         assert_eq!(Events::NONE.to_string(), "nothing");
     }
 }

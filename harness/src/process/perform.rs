@@ -1,128 +1,124 @@
-//! One order, one system call.
+//! The calls that take the agent more than one system call to make.
 
-use std::os::fd::RawFd;
+use std::{fmt, os::fd::RawFd};
 
-use nix::{errno::Errno, sys::signal::Signal};
+use nix::errno::Errno;
 
-use super::protocol::{Op, READ_LIMIT, Value, pattern};
-use crate::sys::{calls, signals};
+use super::{
+    answer::ReadToEnd,
+    data::{Data, pattern},
+};
+use crate::sys::{calls, codec::Bytes};
 
-/// Makes the system call that `op` stands for, on the calling thread.
-///
-/// # Errors
-/// The kernel's errno.
-pub fn perform(op: &Op) -> Result<Value, Errno> {
-    let number = |n: i32| Value::Number(n.into());
-    let count = |n: usize| Value::Number(n as i64);
-    let done = |()| Value::Number(0);
-    match op {
-        Op::Socket { v6, nonblocking } => {
-            let flags = if *nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-            calls::socket(*v6, libc::SOCK_CLOEXEC | flags).map(number)
-        }
-        Op::Bind { fd, address } => calls::bind(*fd, *address).map(done),
-        Op::Listen { fd, backlog } => calls::listen(*fd, *backlog).map(done),
-        Op::Accept { fd, nonblocking } => {
-            let flags = if *nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-            calls::accept(*fd, libc::SOCK_CLOEXEC | flags).map(number)
-        }
-        Op::Connect { fd, address } => calls::connect(*fd, *address).map(done),
-        Op::Read { fd, max } => calls::read(*fd, bounded(*max)).map(Value::Bytes),
-        Op::Recv { fd, max, flags } => calls::recv(*fd, bounded(*max), *flags).map(Value::Bytes),
-        Op::Write { fd, data } => calls::write(*fd, &data.bytes()).map(count),
-        Op::Send { fd, data, flags } => calls::send(*fd, &data.bytes(), *flags).map(count),
-        Op::Writev { fd, parts } => calls::writev(*fd, parts).map(count),
-        Op::Sendfile { fd, data } => {
-            let file = calls::scratch_file(&data.bytes())?;
-            let sent = calls::sendfile(*fd, file, data.len()).map(count);
-            let _ = calls::close(file);
-            sent
-        }
-        Op::SpliceIn { fd, max } => {
-            let (reader, writer) = calls::pipe()?;
-            let moved = calls::splice(*fd, writer, bounded(*max)).map(count);
-            let _ = calls::close(reader);
-            let _ = calls::close(writer);
-            moved
-        }
-        Op::Drain { fd, limit } => Ok(drain(*fd, *limit)),
-        Op::Shutdown { fd, how } => calls::shutdown(*fd, *how).map(done),
-        Op::Close { fd } => calls::close(*fd).map(done),
-        Op::Dup { fd } => calls::dup(*fd).map(number),
-        Op::Name { fd, peer } => calls::name(*fd, *peer).map(Value::Address),
-        Op::SetNonblocking { fd, on } => calls::set_nonblocking(*fd, *on).map(done),
-        Op::SetCloexec { fd, on } => calls::set_cloexec(*fd, *on).map(done),
-        Op::SetOption { fd, level, name, value } => {
-            calls::set_option(*fd, *level, *name, value).map(done)
-        }
-        Op::GetOption { fd, level, name, room } => {
-            calls::get_option(*fd, *level, *name, *room as usize).map(Value::Bytes)
-        }
-        Op::Ioctl { fd, request } => calls::ioctl_int(*fd, *request).map(number),
-        Op::Poll { fd, events, timeout_ms } => {
-            calls::poll(*fd, *events, *timeout_ms).map(|ready| Value::Events(ready as u16 as u32))
-        }
-        Op::Epoll { fd, events, timeout_ms } => {
-            calls::epoll(*fd, *events, *timeout_ms).map(Value::Events)
-        }
-        Op::Select { fd, timeout_ms } => calls::select(*fd, *timeout_ms)
-            .map(|(read, write, except)| Value::Ready { read, write, except }),
-        Op::Vanish { fd } => vanish(*fd).map(done),
-        Op::Dispose { signal, disposition, interrupt } => {
-            let signal = Signal::try_from(*signal)?;
-            if *interrupt {
-                signals::interrupt_on(signal).map(done)
-            } else {
-                signals::dispose(signal, *disposition).map(done)
-            }
-        }
-        Op::SendFd { over, fd } => calls::send_fd(*over, *fd).map(done),
-        Op::ReceiveFd { over } => receive_fd(*over).map(number),
-        Op::StealFd { pid, fd } => calls::steal_fd(*pid, *fd).map(number),
-        Op::Adopt
-        | Op::Fork { .. }
-        | Op::Wait { .. }
-        | Op::Exec { .. }
-        | Op::Become
-        | Op::Exit { .. }
-        | Op::Abort
-        | Op::Crash
-        | Op::Panic => unreachable!("the agent's main thread does these itself"),
+/// How much one read of [`drain`] asks for.
+const STEP: usize = 64 * 1024;
+
+/// Linux moves no more in one call (`include/linux/fs.h`, `MAX_RW_COUNT`).
+const MAX_RW_COUNT: usize = 0x7fff_f000;
+
+/// Why a call has no value to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// The kernel answered with this errno.
+    Errno(Errno),
+    /// The call was not made, and nothing has happened: why.
+    NotMade(String),
+}
+
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
     }
 }
 
-fn bounded(max: u32) -> usize {
-    (max as usize).min(READ_LIMIT)
+impl Failed {
+    fn not_made(what: &str, errno: impl fmt::Display) -> Self {
+        Self::NotMade(format!("{what}: {errno}"))
+    }
+}
+
+/// The bytes that are to be written.
+pub fn held(data: &Data) -> Result<Vec<u8>, Failed> {
+    data.bytes().ok_or_else(|| no_memory(data.len()))
+}
+
+fn no_memory(bytes: usize) -> Failed {
+    Failed::NotMade(format!("the process has no memory for {bytes} bytes"))
+}
+
+/// What a call brings that fills at most `max` bytes of room.
+pub fn received(
+    max: u32,
+    call: impl FnOnce(&mut [u8]) -> calls::Answer<usize>,
+) -> Result<Bytes, Failed> {
+    let max = (max as usize).min(MAX_RW_COUNT);
+    let mut bytes = calls::room(max).ok_or_else(|| no_memory(max))?;
+    let length = call(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(Bytes(bytes))
+}
+
+/// Sends from a file in memory.
+pub fn sendfile(fd: RawFd, bytes: &[u8]) -> Result<usize, Failed> {
+    let file = calls::scratch_file(bytes)
+        .map_err(|errno| Failed::not_made("hold the bytes in a file", errno))?;
+    let sent = calls::sendfile(fd, file, bytes.len());
+    let _ = calls::close(file);
+    Ok(sent?)
+}
+
+/// Moves from a socket into a fresh pipe.
+pub fn splice_in(fd: RawFd, max: usize) -> Result<usize, Failed> {
+    let (reader, writer) = calls::pipe().map_err(|errno| Failed::not_made("make a pipe", errno))?;
+    let moved = calls::splice(fd, writer, max);
+    let _ = calls::close(reader);
+    let _ = calls::close(writer);
+    Ok(moved?)
+}
+
+/// Moves from a fresh pipe that holds these bytes into a socket.
+pub fn splice_out(fd: RawFd, bytes: &[u8]) -> Result<usize, Failed> {
+    let (reader, writer) = calls::filled_pipe(bytes).map_err(|errno| {
+        let what = format!("hold {} bytes in a pipe (fs.pipe-max-size)", bytes.len());
+        Failed::not_made(&what, errno)
+    })?;
+    let moved = calls::splice(reader, fd, bytes.len());
+    let _ = calls::close(reader);
+    let _ = calls::close(writer);
+    Ok(moved?)
 }
 
 /// Reads until end of file, an error or `limit` bytes, checking the bulk pattern on the way.
-fn drain(fd: RawFd, limit: u64) -> Value {
+pub fn drain(fd: RawFd, limit: u64) -> Result<ReadToEnd, Failed> {
     let (mut bytes, mut intact) = (0u64, true);
+    let mut room = vec![0; STEP];
     let error = loop {
-        let room = READ_LIMIT.min(usize::try_from(limit - bytes).unwrap_or(READ_LIMIT));
-        if room == 0 {
+        let most = STEP.min(usize::try_from(limit - bytes).unwrap_or(STEP));
+        if most == 0 {
             break None;
         }
-        match calls::read(fd, room) {
-            Ok(got) if got.is_empty() => break None,
+        match calls::read(fd, &mut room[..most]) {
+            Ok(0) => break None,
             Ok(got) => {
+                let got = &room[..got];
                 intact &= got.iter().zip(bytes..).all(|(byte, place)| *byte == pattern(place));
                 bytes += got.len() as u64;
             }
             Err(errno) => break Some(errno as i32),
         }
     };
-    Value::Drained { bytes, intact, error }
+    Ok(ReadToEnd { bytes, intact, error })
 }
 
 /// Makes a connection disappear without a packet: a socket under `TCP_REPAIR` is dropped as if
 /// it never was (`net/ipv4/tcp.c`, `__tcp_close`).
-fn vanish(fd: RawFd) -> Result<(), Errno> {
+pub fn vanish(fd: RawFd) -> Result<(), Failed> {
     calls::set_option(fd, libc::IPPROTO_TCP, libc::TCP_REPAIR, &1i32.to_ne_bytes())?;
-    calls::close(fd)
+    Ok(calls::close(fd)?)
 }
 
-fn receive_fd(over: RawFd) -> Result<RawFd, Errno> {
+/// Receives one descriptor.
+pub fn receive_fd(over: RawFd) -> Result<RawFd, Failed> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     let mut byte = [0u8; 1];
     let mut parts = [std::io::IoSliceMut::new(&mut byte)];
@@ -133,7 +129,7 @@ fn receive_fd(over: RawFd) -> Result<RawFd, Errno> {
         ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
         _ => None,
     });
-    received.ok_or(Errno::ENOMSG)
+    Ok(received.ok_or(Errno::ENOMSG)?)
 }
 
 #[cfg(test)]
@@ -155,8 +151,14 @@ mod tests {
             near.write_all(&bytes).unwrap();
             drop(near);
             let drained = drain(far.as_raw_fd(), u64::MAX);
-            let expected = Value::Drained { bytes: bytes.len() as u64, intact, error: None };
-            assert_eq!(drained, expected);
+            let expected = ReadToEnd { bytes: bytes.len() as u64, intact, error: None };
+            assert_eq!(drained, Ok(expected));
         }
+    }
+
+    #[test]
+    fn what_memory_cannot_hold_is_not_tried() {
+        let beyond = Data::Repeated { unit: vec![0], length: usize::MAX };
+        assert_eq!(held(&beyond), Err(no_memory(usize::MAX)));
     }
 }

@@ -18,13 +18,13 @@ use nix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
+use super::home::Home;
 use crate::{
     error::{Context, Result},
-    lab::Host,
     sys::inside,
 };
 
-/// A program started with [`Host::spawn`]. It dies with its case at the latest.
+/// A program started on a host. It dies with its case at the latest.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -35,7 +35,7 @@ pub struct Program {
 }
 
 impl Program {
-    pub(crate) fn start(host: &Host, command: Command) -> Result<Self> {
+    pub(crate) fn start(host: &dyn Home, command: Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         Self::start_named(host, command, name)
     }
@@ -43,7 +43,7 @@ impl Program {
     /// Starts an executable that exists only in memory: the machine needs no file of it, and no
     /// file system that it could be executed from.
     pub(crate) fn start_image(
-        host: &Host,
+        host: &dyn Home,
         name: &str,
         image: &[u8],
         arguments: &[&str],
@@ -61,7 +61,7 @@ impl Program {
         Self::start_named(host, command, name.to_owned())
     }
 
-    fn start_named(host: &Host, mut command: Command, name: String) -> Result<Self> {
+    fn start_named(host: &dyn Home, mut command: Command, name: String) -> Result<Self> {
         let context = || format!("run {name} on host {}", host.name());
         let output = capture().context(context)?;
         let errors = capture().context(context)?;

@@ -5,12 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Result};
-use crate::sys::{seqpacket, spawn};
+use crate::error::Result;
+pub use crate::sys::codec::Received;
+use crate::sys::{codec, seqpacket, spawn};
 use crate::verdict::Judged;
-
-/// No message is longer: it must fit a socket's default buffer.
-const MESSAGE_LIMIT: usize = 128 * 1024;
 
 /// No text in a report is longer; a snapshot of many sockets loses its end.
 const TEXT_LIMIT: usize = 48 * 1024;
@@ -78,7 +76,7 @@ impl Report {
         Self { verdict, message, states, rss_kib: 0, judged: Vec::new() }
     }
 
-    /// The same report, with texts cut to what one message can carry.
+    /// The same report, with texts cut to what somebody may want to read of them.
     #[must_use]
     pub fn cut(mut self) -> Self {
         for text in [&mut self.message, &mut self.states] {
@@ -90,17 +88,6 @@ impl Report {
         }
         self
     }
-}
-
-/// What came over a [`Link`].
-#[derive(Debug)]
-pub enum Received<T> {
-    /// A message, with the descriptors it carried.
-    Message(T, Vec<OwnedFd>),
-    /// Nothing is waiting.
-    Nothing,
-    /// The other end is gone.
-    Closed,
 }
 
 /// One end of the control socket.
@@ -127,10 +114,9 @@ impl Link {
     /// Sends one message.
     ///
     /// # Errors
-    /// The other end is gone, or the message is longer than 128 KiB ([`Report::cut`]).
+    /// The other end is gone.
     pub fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result {
-        let bytes = postcard::to_stdvec(message).context(|| "encode a message".to_owned())?;
-        seqpacket::send(self.0.as_fd(), &bytes, descriptors)
+        codec::send(self.0.as_fd(), message, descriptors)
     }
 
     /// Takes the next message, and waits for one if `block`.
@@ -138,15 +124,7 @@ impl Link {
     /// # Errors
     /// What came is not a message of this protocol.
     pub fn receive<T: DeserializeOwned>(&self, block: bool) -> Result<Received<T>> {
-        let mut buffer = vec![0; MESSAGE_LIMIT];
-        let (length, descriptors) = match seqpacket::receive(self.0.as_fd(), &mut buffer, block)? {
-            None => return Ok(Received::Nothing),
-            Some((0, _)) => return Ok(Received::Closed),
-            Some(received) => received,
-        };
-        let message = postcard::from_bytes(&buffer[..length])
-            .context(|| format!("understand a message of {length} bytes"))?;
-        Ok(Received::Message(message, descriptors))
+        codec::receive(self.0.as_fd(), &mut Vec::new(), block)
     }
 }
 
@@ -181,25 +159,25 @@ mod tests {
     proptest! {
         #[test]
         fn a_message_survives_the_trip(sent in message()) {
-            let bytes = postcard::to_stdvec(&sent).unwrap();
-            prop_assert_eq!(postcard::from_bytes::<FromCase>(&bytes).unwrap(), sent);
+            let bytes = codec::encode(&sent).unwrap();
+            prop_assert_eq!(codec::decode::<FromCase>(&bytes).unwrap(), sent);
         }
 
         #[test]
         fn garbage_is_refused_without_a_panic(bytes: Vec<u8>) {
-            let _ = postcard::from_bytes::<FromCase>(&bytes);
-            let _ = postcard::from_bytes::<ToCase>(&bytes);
+            let _ = codec::decode::<FromCase>(&bytes);
+            let _ = codec::decode::<ToCase>(&bytes);
         }
 
         #[test]
         fn a_torn_message_is_refused(sent in message(), at: prop::sample::Index) {
-            let bytes = postcard::to_stdvec(&sent).unwrap();
+            let bytes = codec::encode(&sent).unwrap();
             let torn = &bytes[..at.index(bytes.len())];
-            prop_assert!(postcard::from_bytes::<FromCase>(torn).is_err());
+            prop_assert!(codec::decode::<FromCase>(torn).is_err());
         }
 
         #[test]
-        fn a_cut_report_always_fits_one_message(text in "[a-zé…]{0,40}", times in 1..5000_usize) {
+        fn a_cut_report_is_not_long(text in "[a-zé…]{0,40}", times in 1..5000_usize) {
             let long = text.repeat(times);
             let mut report = Report::bare(Verdict::Failed, long.clone());
             report.states = long;
@@ -211,7 +189,7 @@ mod tests {
             };
             report.judged = vec![longest; judged::MOST];
             let sent = FromCase::Verdict(report.cut());
-            prop_assert!(postcard::to_stdvec(&sent).unwrap().len() <= MESSAGE_LIMIT);
+            prop_assert!(codec::encode(&sent).unwrap().len() <= 128 * 1024);
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::events::Finished;
 use super::needs::Unmet;
 use crate::error::{Context, Result};
+use crate::sys::codec;
 
 /// What a guest is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub(super) enum FromVirtual {
     /// A case cannot run on this kernel.
     Ignored(usize, Unmet),
     /// More of the capture of a case that is about to be told of.
-    Capture(usize, Vec<u8>),
+    Capture(usize, #[serde(with = "codec::bytes")] Vec<u8>),
     /// A case has come to its end.
     Finished(usize, Finished),
 }
@@ -39,22 +40,22 @@ pub(super) const PIECE: usize = 256 * 1024;
 
 impl Manifest {
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        postcard::to_stdvec(self).context(|| "write down what a guest is to do".to_owned())
+        codec::encode(self).context(|| "write down what a guest is to do".to_owned())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        postcard::from_bytes(bytes).context(|| "read what this guest is to do".to_owned())
+        codec::decode(bytes).context(|| "read what this guest is to do".to_owned())
     }
 }
 
 impl FromVirtual {
     pub(super) fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("a word is plain data")
+        codec::encode(self).expect("a word is plain data")
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let what = || format!("understand {} bytes that a guest said", bytes.len());
-        postcard::from_bytes(bytes).context(what)
+        codec::decode(bytes).context(what)
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::{
+    alloc::{Layout, alloc_zeroed},
     io::IoSlice,
     mem::{size_of, zeroed},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
@@ -15,6 +16,10 @@ use std::{
 
 use libc::{c_int, c_void, sockaddr_storage, socklen_t};
 use nix::errno::Errno;
+
+mod waiting;
+
+pub use waiting::{epoll, epoll_control, epoll_create, epoll_wait, poll, select};
 
 /// The kernel's answer: a value, or the errno.
 pub type Answer<T> = Result<T, Errno>;
@@ -48,6 +53,16 @@ pub fn connect(fd: RawFd, address: SocketAddr) -> Answer<()> {
     answer(unsafe { libc::connect(fd, (&raw const storage).cast(), length) }).map(drop)
 }
 
+/// `connect(2)` to no address (`AF_UNSPEC`), which takes a connection apart (`connect(2)`,
+/// `net/ipv4/tcp.c`, `tcp_disconnect`).
+pub fn disconnect(fd: RawFd) -> Answer<()> {
+    // SAFETY: an all-zero sockaddr is valid, and of the family AF_UNSPEC, which is zero.
+    let nowhere: libc::sockaddr = unsafe { zeroed() };
+    let length = size_of::<libc::sockaddr>() as socklen_t;
+    // SAFETY: the pointer and length describe `nowhere`, which outlives the call.
+    answer(unsafe { libc::connect(fd, &raw const nowhere, length) }).map(drop)
+}
+
 /// `listen(2)`.
 pub fn listen(fd: RawFd, backlog: i32) -> Answer<()> {
     // SAFETY: numbers only.
@@ -77,22 +92,30 @@ pub fn name(fd: RawFd, peer: bool) -> Answer<SocketAddr> {
     from_storage(&storage).ok_or(Errno::EAFNOSUPPORT)
 }
 
-/// `read(2)` of at most `max` bytes.
-pub fn read(fd: RawFd, max: usize) -> Answer<Vec<u8>> {
-    let mut buffer = vec![0; max];
-    // SAFETY: pointer and length describe `buffer`.
-    let n = size(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), max) })?;
-    buffer.truncate(n);
-    Ok(buffer)
+/// Room for `max` bytes, all zero; none if the system has not so much memory. It costs only what is
+/// written to of it.
+#[must_use]
+pub fn room(max: usize) -> Option<Vec<u8>> {
+    if max == 0 {
+        return Some(Vec::new());
+    }
+    let layout = Layout::array::<u8>(max).ok()?;
+    // SAFETY: the layout is not of size zero.
+    let bytes = unsafe { alloc_zeroed(layout) };
+    // SAFETY: the allocator has just given `max` bytes of this layout, and they are zero.
+    (!bytes.is_null()).then(|| unsafe { Vec::from_raw_parts(bytes, max, max) })
 }
 
-/// `recv(2)` of at most `max` bytes.
-pub fn recv(fd: RawFd, max: usize, flags: i32) -> Answer<Vec<u8>> {
-    let mut buffer = vec![0; max];
-    // SAFETY: pointer and length describe `buffer`.
-    let n = size(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), max, flags) })?;
-    buffer.truncate(n);
-    Ok(buffer)
+/// `read(2)`: how many bytes.
+pub fn read(fd: RawFd, room: &mut [u8]) -> Answer<usize> {
+    // SAFETY: pointer and length describe the room.
+    size(unsafe { libc::read(fd, room.as_mut_ptr().cast(), room.len()) })
+}
+
+/// `recv(2)`: how many bytes.
+pub fn recv(fd: RawFd, room: &mut [u8], flags: i32) -> Answer<usize> {
+    // SAFETY: pointer and length describe the room.
+    size(unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), flags) })
 }
 
 /// `write(2)`.
@@ -136,17 +159,41 @@ pub fn pipe() -> Answer<(RawFd, RawFd)> {
     Ok((ends[0], ends[1]))
 }
 
-/// An anonymous file of `length` bytes (`memfd_create(2)`), to send from.
+/// An anonymous file that holds `bytes` (`memfd_create(2)`), to send from.
 pub fn scratch_file(bytes: &[u8]) -> Answer<RawFd> {
     // SAFETY: the name is a C string constant.
     let fd = answer(unsafe { libc::memfd_create(c"lastack".as_ptr(), libc::MFD_CLOEXEC) })?;
-    match write(fd, bytes) {
-        Ok(n) if n == bytes.len() => Ok(fd),
-        other => {
-            let _ = close(fd);
-            Err(other.err().unwrap_or(Errno::ENOSPC))
+    let held = filled(fd, bytes);
+    if held.is_err() {
+        let _ = close(fd);
+    }
+    held.map(|()| fd)
+}
+
+/// A pipe that holds `bytes`: its reading end, and its writing end, which is open still. It is
+/// made large enough (`F_SETPIPE_SZ`; who is not root gets up to `fs.pipe-max-size`, 1 MiB).
+pub fn filled_pipe(bytes: &[u8]) -> Answer<(RawFd, RawFd)> {
+    let (reader, writer) = pipe()?;
+    let length = c_int::try_from(bytes.len()).map_err(|_| Errno::EFBIG);
+    // SAFETY: numbers only.
+    let roomy = length
+        .and_then(|length| answer(unsafe { libc::fcntl(writer, libc::F_SETPIPE_SZ, length) }));
+    let held = roomy.and_then(|_| filled(writer, bytes));
+    if held.is_err() {
+        let _ = (close(reader), close(writer));
+    }
+    held.map(|()| (reader, writer))
+}
+
+fn filled(fd: RawFd, bytes: &[u8]) -> Answer<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match write(fd, rest)? {
+            0 => return Err(Errno::ENOSPC),
+            n => rest = &rest[n..],
         }
     }
+    Ok(())
 }
 
 /// `shutdown(2)`.
@@ -210,53 +257,6 @@ pub fn ioctl_int(fd: RawFd, request: u64) -> Answer<i32> {
     Ok(value)
 }
 
-/// `poll(2)` on one descriptor; a negative timeout waits for ever. The events that are ready.
-pub fn poll(fd: RawFd, events: i16, timeout_ms: i32) -> Answer<i16> {
-    let mut entry = libc::pollfd { fd, events, revents: 0 };
-    // SAFETY: one entry, which outlives the call.
-    answer(unsafe { libc::poll(&raw mut entry, 1, timeout_ms) })?;
-    Ok(entry.revents)
-}
-
-/// `epoll_wait(2)` on a fresh epoll instance that watches one descriptor.
-pub fn epoll(fd: RawFd, events: u32, timeout_ms: i32) -> Answer<u32> {
-    // SAFETY: numbers only.
-    let instance = answer(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-    let mut event = libc::epoll_event { events, u64: 0 };
-    // SAFETY: `event` outlives both calls and has room for the one answer asked for.
-    let ready = answer(unsafe {
-        let added = libc::epoll_ctl(instance, libc::EPOLL_CTL_ADD, fd, &raw mut event);
-        if added < 0 { added } else { libc::epoll_wait(instance, &raw mut event, 1, timeout_ms) }
-    });
-    let _ = close(instance);
-    Ok(if ready? == 0 { 0 } else { event.events })
-}
-
-/// `select(2)` on one descriptor: whether it is readable, writable, exceptional.
-pub fn select(fd: RawFd, timeout_ms: i32) -> Answer<(bool, bool, bool)> {
-    let number = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-    if number >= libc::FD_SETSIZE {
-        return Err(Errno::EINVAL);
-    }
-    // SAFETY: an all-zero fd_set is the empty set.
-    let mut sets: [libc::fd_set; 3] = unsafe { zeroed() };
-    for set in &mut sets {
-        // SAFETY: the number was checked to lie inside the set.
-        unsafe { libc::FD_SET(fd, set) };
-    }
-    let mut timeout = libc::timeval {
-        tv_sec: i64::from(timeout_ms / 1000),
-        tv_usec: i64::from(timeout_ms % 1000 * 1000),
-    };
-    let limit = if timeout_ms < 0 { null_mut() } else { &raw mut timeout };
-    let [read, write, except] = &mut sets;
-    // SAFETY: three sets and a timeout that outlive the call.
-    answer(unsafe { libc::select(fd + 1, read, write, except, limit) })?;
-    // SAFETY: the number was checked to lie inside each set.
-    let [r, w, x] = sets.map(|set| unsafe { libc::FD_ISSET(fd, &raw const set) });
-    Ok((r, w, x))
-}
-
 /// Sends descriptor `fd` over the Unix socket `over` (`SCM_RIGHTS`, unix(7)).
 pub fn send_fd(over: RawFd, fd: RawFd) -> Answer<()> {
     use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -296,6 +296,14 @@ pub fn fork_container() -> Answer<i32> {
         setns(own, CloneFlags::CLONE_NEWPID)?;
     }
     forked
+}
+
+/// How the child `pid` has ended, once it has; it is left to be collected (`WNOWAIT`) unless
+/// `collect`.
+pub fn wait_for_child(pid: i32, collect: bool) -> Answer<nix::sys::wait::WaitStatus> {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let keep = if collect { WaitPidFlag::empty() } else { WaitPidFlag::WNOWAIT };
+    waitid(Id::Pid(nix::unistd::Pid::from_raw(pid)), WaitPidFlag::WEXITED | keep)
 }
 
 /// `execv(3)`; returns only on failure.
@@ -384,8 +392,29 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_and_a_file_hold_what_they_are_given() {
+        let bytes: Vec<u8> = (0..200_000u32).map(|place| (place % 251) as u8).collect();
+        let (reader, writer) = filled_pipe(&bytes).unwrap();
+        close(writer).unwrap();
+        let file = scratch_file(&bytes).unwrap();
+        // A file's offset is behind what was written to it.
+        // SAFETY: numbers only.
+        assert_eq!(unsafe { libc::lseek(file, 0, libc::SEEK_SET) }, 0);
+        for fd in [reader, file] {
+            let (mut seen, mut part) = (Vec::new(), room(150_000).unwrap());
+            while let Ok(n @ 1..) = read(fd, &mut part) {
+                seen.extend_from_slice(&part[..n]);
+            }
+            assert!(seen == bytes);
+            close(fd).unwrap();
+        }
+        assert!(filled_pipe(&vec![0; 1 << 28]).is_err());
+    }
+
+    #[test]
     fn a_closed_number_answers_ebadf() {
         assert_eq!(close(1_000_000), Err(Errno::EBADF));
-        assert_eq!(read(1_000_000, 1), Err(Errno::EBADF));
+        assert_eq!(read(1_000_000, &mut [0]), Err(Errno::EBADF));
+        assert_eq!(room(usize::MAX), None);
     }
 }

@@ -94,6 +94,14 @@ pub fn collect(pidfd: BorrowedFd<'_>) -> nix::Result<WaitStatus> {
     waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED)
 }
 
+/// How a child has ended, by its pidfd, leaving it to be collected.
+///
+/// # Errors
+/// `EAGAIN`: it has not ended. `ECHILD`: it is not a child of this process, or was collected.
+pub fn look(pidfd: BorrowedFd<'_>) -> nix::Result<WaitStatus> {
+    waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+}
+
 /// Takes ownership of a descriptor that the kernel has just given us, such as one received over
 /// a Unix socket.
 #[must_use]

@@ -6,6 +6,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
     sendmsg, socketpair,
@@ -13,7 +14,8 @@ use nix::sys::socket::{
 
 use crate::error::{Context, Error, Result};
 
-/// Descriptors that one message may carry.
+/// Descriptors that one message may carry, besides the one of the file that holds it if it is long
+/// ([`crate::codec`]).
 pub const MAX_DESCRIPTORS: usize = 8;
 
 /// Two connected ends, both closed by exec.
@@ -25,21 +27,24 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
         .context(|| "make a pair of connected sockets".to_owned())
 }
 
-/// Sends one message with these descriptors; blocks while the other end's queue is full.
+/// Sends these parts as one message, with these descriptors; blocks while the other end's queue is
+/// full.
 ///
 /// # Errors
 /// The other end is gone, or the message is larger than the socket's buffer.
-pub fn send(socket: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result {
+pub fn send(socket: BorrowedFd<'_>, parts: &[&[u8]], descriptors: &[BorrowedFd<'_>]) -> Result {
+    let parts: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let rights = if numbers.is_empty() { &[][..] } else { &rights[..] };
     loop {
         // NOSIGNAL: the other end's death must be an answer, not our own death.
         let flags = MsgFlags::MSG_NOSIGNAL;
-        match sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(message)], rights, flags, None) {
+        match sendmsg::<()>(socket.as_raw_fd(), &parts, rights, flags, None) {
             Err(nix::Error::EINTR) => {}
             Err(answer) => {
-                return Err(Error::system(format!("send {} bytes", message.len()), answer));
+                let length: usize = parts.iter().map(|part| part.len()).sum();
+                return Err(Error::system(format!("send {length} bytes"), answer));
             }
             Ok(_) => return Ok(()),
         }
@@ -57,7 +62,7 @@ pub fn receive(
     block: bool,
 ) -> Result<Option<(usize, Vec<OwnedFd>)>> {
     let wait = if block { MsgFlags::empty() } else { MsgFlags::MSG_DONTWAIT };
-    let mut space = nix::cmsg_space!([i32; MAX_DESCRIPTORS]);
+    let mut space = nix::cmsg_space!([i32; MAX_DESCRIPTORS + 1]);
     loop {
         let mut parts = [IoSliceMut::new(buffer)];
         let flags = wait | MsgFlags::MSG_CMSG_CLOEXEC;
@@ -83,4 +88,13 @@ pub fn receive(
         }
         return Ok(Some((message.bytes, descriptors)));
     }
+}
+
+/// Whether the other end is closed, whatever it has left to be read.
+#[must_use]
+pub fn is_closed(socket: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::new(socket, PollFlags::empty())];
+    let answered = poll(&mut asked, PollTimeout::ZERO);
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+    answered.is_ok() && asked[0].revents().is_some_and(|events| events.intersects(gone))
 }

@@ -56,7 +56,7 @@ async fn ends(scene: Scene, end: fn() -> !) -> Result {
     let _hole = lab.black_hole().open().await?;
     a.write("never to arrive").ok().await?;
     a.close().ok().await?;
-    let _pending = b.read(1).start().await?.blocked().await?;
+    let _pending = b.read(1).blocks().await?;
     // What the taps have caught and nobody has read yet dies with the process.
     lab.wire().settle().await?;
     end()
@@ -72,7 +72,7 @@ async fn leaks(scene: Scene) -> Result {
 
 async fn loses_an_agent(scene: Scene) -> Result {
     let Pair { b, .. } = scene.pair().connect().await?;
-    let pending = b.read(1).start().await?.blocked().await?;
+    let pending = b.read(1).blocks().await?;
     b.process.signal(Signal::SIGKILL)?;
     pending.done().await?.eof()?;
     Ok(())
@@ -80,7 +80,7 @@ async fn loses_an_agent(scene: Scene) -> Result {
 
 async fn loses_a_crashed_agent(scene: Scene) -> Result {
     let Pair { b, .. } = scene.pair().connect().await?;
-    let pending = b.read(1).start().await?.blocked().await?;
+    let pending = b.read(1).blocks().await?;
     b.process.signal(Signal::SIGSEGV)?;
     pending.done().await?.eof()?;
     Ok(())

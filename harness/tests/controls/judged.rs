@@ -22,7 +22,7 @@ pub fn cases(family: &mut Family) {
 
 async fn wrong_errno(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     a.reset().await?;
     read.done().await?.errno(Errno::EPIPE)?;
     Ok(())

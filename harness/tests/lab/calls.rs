@@ -14,7 +14,6 @@ pub fn cases(family: &mut Family) {
         a_pending_call_can_be_given_up_on
         a_call_on_a_busy_thread_is_refused_unless_queued
         a_wrong_descriptor_is_an_errno
-        a_read_larger_than_a_message_is_cut
     );
 }
 
@@ -91,7 +90,7 @@ async fn a_megabyte_stays_whole(scene: Scene) -> Result {
 
 async fn outcomes_say_when(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     let written = a.write("now").await?;
     let read = read.done().await?;
     let segment = lab.wire().expect(data().from("a")).await?;
@@ -104,7 +103,7 @@ async fn outcomes_say_when(scene: Scene) -> Result {
 
 async fn a_pending_call_can_be_given_up_on(scene: Scene) -> Result {
     let Pair { b, .. } = scene.pair().connect().await?;
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     let moment = Duration::from_millis(20);
     let given_up = read.done_within(moment).await;
     refused(given_up.map(drop), &["b/server: read(5, 1)", "returns within 20ms", "still blocked"])
@@ -120,21 +119,9 @@ async fn a_wrong_descriptor_is_an_errno(scene: Scene) -> Result {
     Ok(())
 }
 
-async fn a_read_larger_than_a_message_is_cut(scene: Scene) -> Result {
-    let roomy = scene.pair().option_on_listener(option::RCVBUF, 200_000);
-    let Pair { a, b, .. } = roomy.connect().await?;
-    a.write_pattern(150_000).ok().await?;
-    let plenty = |queue| queue > 100_000;
-    b.kernel()
-        .until("plenty", |it| it.as_ref().is_some_and(|it| plenty(it.receive_queue)), AMPLE)
-        .await?;
-    let got = b.read(u32::MAX).ok().await?;
-    same("what one read brings at most", 64 * 1024, got.len())
-}
-
 async fn a_call_on_a_busy_thread_is_refused_unless_queued(scene: Scene) -> Result {
     let Pair { a, b, .. } = scene.pair().connect().await?;
-    let reading = a.read(1).start().await?.blocked().await?;
+    let reading = a.read(1).blocks().await?;
     refused(a.unread().ok().await, &["still in read("])?;
     a.unread().on("another").await?.is(&0)?;
     let closing = a.close().queued().start();

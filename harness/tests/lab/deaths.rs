@@ -63,7 +63,7 @@ async fn a_hung_process_is_answered_for_until_its_window_is_full(
 ) -> Result {
     const MUCH: u32 = 20_000;
     let pair = scene.pair().kind("b", kind).small_window_at_b().connect().await?;
-    let reading = pair.b.read_until(MUCH.into()).on("reader").start().await?.blocked().await?;
+    let reading = pair.b.read_until(MUCH.into()).on("reader").blocks().await?;
     pair.b.process.stop().await?;
     let hung = pair.lab.wire().mark().await?;
     pair.close_window(MUCH).await?;
@@ -138,7 +138,7 @@ async fn a_booted_machine_knows_of_nothing(scene: Scene, kind: HostKind) -> Resu
 
 async fn a_sleeping_machine_is_silent_and_then_only_late(scene: Scene, kind: HostKind) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().kind("b", kind).connect().await?;
-    let reading = b.read(64).on("reader").start().await?.blocked().await?;
+    let reading = b.read(64).on("reader").blocks().await?;
     let before = lab.wire().mark().await?;
     let sleep = lab.suspend("b").await?;
     a.write("wake up").ok().await?;

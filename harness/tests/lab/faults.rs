@@ -131,7 +131,7 @@ async fn two_black_holes_lie_side_by_side(scene: Scene) -> Result {
 async fn a_middlebox_refuses_data_with_a_reset(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let reject = lab.reject_from("a").turn_on().await?;
-    let read = a.read(1).on("reader").start().await?.blocked().await?;
+    let read = a.read(1).on("reader").blocks().await?;
     a.write("refused").ok().await?;
     read.done().await?.errno(Errno::ECONNRESET)?;
     lab.wire().expect(rst().from_middle().to("a")).await?;
@@ -142,7 +142,7 @@ async fn a_middlebox_refuses_data_with_a_reset(scene: Scene, ip: Ip) -> Result {
 
 async fn a_socket_is_destroyed_from_outside(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     a.host().destroy(&a.kernel().is(State::Established)?)?;
     read.done().await?.errno(Errno::ECONNABORTED)?;
     b.kernel().is_gone().await.map(drop)

@@ -160,7 +160,7 @@ async fn seen(
             a.kernel().is_gone().await?;
         }
         _ => {
-            let reading = a.read(1).on("reader").start().await?.blocked().await?;
+            let reading = a.read(1).on("reader").blocks().await?;
             states.push(state(&a)?);
             results.push(format!("{:?}", reading.done().await?.answer()));
             states.push(state(&a)?);

@@ -35,7 +35,7 @@ pub fn cases(family: &mut Family) {
 
 async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
     let Pair { a, b, .. } = scene.pair().guest("b").connect().await?;
-    let reading = b.read(10).on("reader").start().await?.blocked().await?;
+    let reading = b.read(10).on("reader").blocks().await?;
     a.write("hello").ok().await?;
     let heard = reading.done().await?.bytes(b"hello")?;
     holds("the guest's clock is the machine's", heard.ended() <= Stamp::now())?;
@@ -43,7 +43,7 @@ async fn a_guest_s_processes_are_driven_like_any(scene: Scene) -> Result {
     let other = b.host().process_named("other").await?;
     other.interrupt_on(Signal::SIGUSR1).ok().await?;
     let listener = other.listen(b.host().address(Ip::V4, 81)).await?;
-    let accepting = listener.accept().on("waiter").start().await?.blocked().await?;
+    let accepting = listener.accept().on("waiter").blocks().await?;
     accepting.signal(Signal::SIGUSR1)?.done().await?.errno(Errno::EINTR)?;
     other.stop().await?;
     other.resume()?;
@@ -101,7 +101,7 @@ async fn a_guest_on_a_direct_cable_is_seen_at_both_ends(scene: Scene) -> Result 
 
 async fn a_guest_panics_and_boots_anew(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().guest("b").connect().await?;
-    let reading = b.read(1).on("reader").start().await?.blocked().await?;
+    let reading = b.read(1).on("reader").blocks().await?;
     let outage = lab.panic("b").that_may_miss().now().await?;
     refused(reading.done().await, &["b/server", "died with its machine"])?;
     refused(b.process.wait().await, &["whole machine has died"])?;

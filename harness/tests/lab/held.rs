@@ -55,7 +55,7 @@ async fn what_comes_after_the_release_waits_no_more(scene: Scene, ip: Ip) -> Res
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let rules = lab.rules([packets().from("a").carrying_data().are_held()]).turn_on().await?;
     a.write("before").ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     rules.release().await?;
     read.done().await?.bytes(b"before")?;
     a.write("after").ok().await?;
@@ -118,12 +118,12 @@ async fn a_lifted_rule_lets_go_and_so_does_a_dropped_one(scene: Scene, ip: Ip) -
     let held = || lab.rules([packets().from("a").carrying_data().are_held()]).turn_on();
     let rules = held().await?;
     a.write("lifted").ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     rules.lift().await?;
     read.done().await?.bytes(b"lifted")?;
     let rules = held().await?;
     a.write("dropped").ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     drop(rules);
     read.done().await?.bytes(b"dropped")?;
     a.kernel().is_acknowledged().await?;
@@ -141,7 +141,7 @@ async fn each_of_three_hosts_gets_what_is_its_own(scene: Scene, ip: Ip) -> Resul
         let listener = server.listen(address).await?;
         let client = lab.host(from)?.process().await?;
         let socket = client.socket(address).ok().await?;
-        let connecting = socket.connect(address).start().await?.blocked().await?;
+        let connecting = socket.connect(address).blocks().await?;
         waiting.push((connecting, listener, socket));
     }
     same("SYNs wait", true, rules.release().await? >= 3)?;

@@ -32,7 +32,7 @@ async fn forged_data_is_read(scene: Scene, ip: Ip) -> Result {
 
 async fn a_forged_reset_is_believed(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let read = a.read(1).start().await?.blocked().await?;
+    let read = a.read(1).blocks().await?;
     lab.impersonate(&b)?.rst().send().await?;
     read.done().await?.errno(Errno::ECONNRESET)?;
     b.kernel().is(State::Established).map(drop)

@@ -1,5 +1,6 @@
 //! What the harness gives to cases, tested by cases: labs, processes, calls, faults.
 
+mod bulk;
 mod calls;
 mod closures;
 mod deaths;
@@ -24,6 +25,7 @@ mod shower;
 mod signals;
 mod slots;
 mod sysctls;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -42,8 +44,8 @@ fn registry() -> Result<Registry, Problems> {
         }),*] };
     }
     Registry::build(&sources![
-        calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
-        options processes readiness refusals routed routes rules signals slots sysctls
+        bulk calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
+        options processes readiness refusals routed routes rules signals slots sysctls verbs
     ])
 }
 

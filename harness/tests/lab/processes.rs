@@ -50,7 +50,7 @@ async fn every_end_is_told_by_its_status(scene: Scene) -> Result {
 
 async fn the_end_of_a_process_closes_its_sockets(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-    let read = b.read(1).start().await?.blocked().await?;
+    let read = b.read(1).blocks().await?;
     a.process.kill().await?;
     read.done().await?.eof()?;
     lab.wire().expect(fin().from("a")).await.map(drop)
@@ -58,7 +58,7 @@ async fn the_end_of_a_process_closes_its_sockets(scene: Scene) -> Result {
 
 async fn a_stopped_process_stands_still_while_its_kernel_goes_on(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     b.process.stop().await?;
     let stopped = lab.wire().mark().await?;
     a.write("while it stands").ok().await?;
@@ -99,7 +99,7 @@ async fn a_container_is_a_world_of_its_own(scene: Scene) -> Result {
     let inside = init.fork("inside").await?;
     a.close().ok().await?;
     a.in_process(&init).close().ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     // Only the process inside still has the connection, and the end of its init is its end.
     a.in_process(&inside).write("inside").ok().await?;
     read.done().await?.bytes(b"inside")?;
@@ -119,7 +119,7 @@ async fn an_executed_program_inherits_what_is_not_closed_on_exec(scene: Scene) -
     let (far_kept, far_closed) = (listener.accept().ok().await?, listener.accept().ok().await?);
     process.exec(&["/bin/sleep", "1000"]).await?;
     far_closed.read(1).eof().await?;
-    let read = far_kept.read(1).start().await?.blocked().await?;
+    let read = far_kept.read(1).blocks().await?;
     refused(kept.write("x").await, &["takes no more calls"])?;
     process.kill().await?;
     read.done().await?.eof()?;
@@ -191,9 +191,9 @@ async fn a_descriptor_can_be_stolen(scene: Scene) -> Result {
 
 async fn threads_of_one_process_block_while_others_act(scene: Scene) -> Result {
     let Pair { a, b, listener, .. } = scene.pair().connect().await?;
-    let reading = b.read(64).on("reader").start().await?.blocked().await?;
-    let accepting = listener.accept().on("accepter").start().await?.blocked().await?;
-    let polling = b.poll(Events::RDHUP, None).on("poller").start().await?.blocked().await?;
+    let reading = b.read(64).on("reader").blocks().await?;
+    let accepting = listener.accept().on("accepter").blocks().await?;
+    let polling = b.poll(Events::RDHUP, None).on("poller").blocks().await?;
     b.write("from main").ok().await?;
     a.read(64).bytes(b"from main").await?;
     a.process.connect(b.local_address()).await?;

@@ -29,8 +29,8 @@ async fn nothing_is_ready_before_its_time(scene: Scene) -> Result {
 
 async fn each_way_to_wait_is_woken_by_data(scene: Scene) -> Result {
     let Pair { a, b, .. } = scene.pair().connect().await?;
-    let polling = b.poll(Events::IN, None).on("poll").start().await?.blocked().await?;
-    let epolling = b.epoll(Events::IN, None).on("epoll").start().await?.blocked().await?;
+    let polling = b.poll(Events::IN, None).on("poll").blocks().await?;
+    let epolling = b.epoll(Events::IN, None).on("epoll").blocks().await?;
     a.write("wake up").ok().await?;
     polling.done().await?.is(&Events::IN)?;
     epolling.done().await?.is(&Events::IN)?;

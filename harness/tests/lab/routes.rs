@@ -55,7 +55,7 @@ async fn nobody_answers_who_is_where(scene: Scene, ip: Ip) -> Result {
     let (a, b) = (lab.host("a")?, lab.host("b")?);
     let process = a.process().await?;
     let far = b.address(ip, PORT);
-    let connect = process.socket(far).ok().await?.connect(far).start().await?.blocked().await?;
+    let connect = process.socket(far).ok().await?.connect(far).blocks().await?;
     let connect = connect.stays_blocked(Duration::from_millis(300)).await?;
     holds("it swallows questions", silence.swallowed().await? >= 1)?;
     lab.wire().absent(Wire::start(), any()).await?;

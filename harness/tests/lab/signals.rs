@@ -53,8 +53,8 @@ async fn sigpipe_at_its_default_kills(scene: Scene) -> Result {
 async fn a_signal_interrupts_a_blocked_call(scene: Scene) -> Result {
     let Pair { a, b, .. } = scene.pair().connect().await?;
     b.process.interrupt_on(Signal::SIGUSR1).ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
-    let other = b.poll(Events::RDHUP, None).on("other").start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
+    let other = b.poll(Events::RDHUP, None).on("other").blocks().await?;
     read.signal(Signal::SIGUSR1)?.done().await?.errno(Errno::EINTR)?;
     // Another thread's call is not disturbed.
     a.shut_wr().ok().await?;
@@ -65,7 +65,7 @@ async fn a_signal_interrupts_a_blocked_call(scene: Scene) -> Result {
 async fn a_restarting_handler_does_not(scene: Scene) -> Result {
     let Pair { a, b, .. } = scene.pair().connect().await?;
     b.process.dispose(Signal::SIGUSR1, Disposition::Handle).ok().await?;
-    let read = b.read(64).start().await?.blocked().await?;
+    let read = b.read(64).blocks().await?;
     let read = read.signal(Signal::SIGUSR1)?.stays_blocked(Duration::from_millis(50)).await?;
     a.write("still there").ok().await?;
     read.done().await?.bytes(b"still there")?;

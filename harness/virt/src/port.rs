@@ -1,9 +1,8 @@
-//! What a guest says on its port, as bytes: a length, a kind, and what is said.
+//! What a virtual kernel says on its port, as frames of [`codec`] whose tag is the kind.
 
 use std::io::{self, Write};
 
-/// Longer than anything that is said. A length beyond it is no length.
-const LIMIT: usize = 1 << 28;
+use lastack_sys::codec;
 
 /// One word of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn parts(&self) -> (u8, &'a [u8]) {
+    fn parts(&self) -> (u32, &'a [u8]) {
         match self {
             Self::Up => (0, &[]),
             Self::Frame(bytes) => (1, bytes),
@@ -28,7 +27,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn from_parts(kind: u8, bytes: &'a [u8]) -> Option<Self> {
+    fn from_parts(kind: u32, bytes: &'a [u8]) -> Option<Self> {
         Some(match kind {
             0 => Self::Up,
             1 => Self::Frame(bytes),
@@ -41,12 +40,7 @@ impl<'a> Message<'a> {
     /// Writes it, in one piece if the port takes it so.
     pub(super) fn write(&self, port: &mut impl Write) -> io::Result<()> {
         let (kind, bytes) = self.parts();
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        let mut message = Vec::with_capacity(5 + bytes.len());
-        message.extend(length.to_le_bytes());
-        message.push(kind);
-        message.extend(bytes);
-        port.write_all(&message)
+        codec::write_frame(port, kind, bytes)
     }
 
     /// The first word of what has come so far, and how many bytes it takes; none if it is not
@@ -55,15 +49,10 @@ impl<'a> Message<'a> {
     /// # Errors
     /// What has come is no word at all.
     pub(super) fn first(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, String> {
-        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
-        let length = u32::from_le_bytes(*length) as usize;
-        if length > LIMIT {
-            return Err(format!("it spoke of {length} bytes"));
-        }
-        let Some((&kind, rest)) = rest.split_first() else { return Ok(None) };
-        let Some(said) = rest.get(..length) else { return Ok(None) };
+        let frame = codec::first_frame(bytes).map_err(|error| error.to_string())?;
+        let Some((kind, said, length)) = frame else { return Ok(None) };
         match Self::from_parts(kind, said) {
-            Some(word) => Ok(Some((word, 5 + length))),
+            Some(word) => Ok(Some((word, length))),
             None => Err(format!("it spoke of a thing numbered {kind}")),
         }
     }
@@ -97,6 +86,6 @@ mod tests {
     #[test]
     fn noise_is_not_waited_for() {
         assert!(Message::first(&[0xff; 8]).is_err());
-        assert!(Message::first(&[0, 0, 0, 0, 9]).is_err());
+        assert!(Message::first(&[0, 0, 0, 0, 9, 0, 0, 0]).is_err());
     }
 }

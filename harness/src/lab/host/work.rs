@@ -1,14 +1,61 @@
 //! What runs on a host: processes, programs, and closures of the case's own.
 
-use std::{process::Command, thread};
+use std::{any::Any, process::Command, sync::Arc, thread};
 
 use tokio::sync::oneshot;
 
 use super::Host;
 use crate::{
     error::{Context, Error, Result},
-    process::{Process, Program},
+    process::{
+        Process, Program,
+        home::{Elsewhere, Home},
+    },
+    sys::netns::Netns,
+    wire::Journal,
 };
+
+impl Home for Host {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn journal(&self) -> &Journal {
+        self.journal()
+    }
+
+    fn netns(&self) -> Result<Netns> {
+        self.netns()
+    }
+
+    fn elsewhere(&self) -> Result<Option<Arc<dyn Elsewhere>>> {
+        Ok(self.guest()?.map(|guest| Arc::new(guest) as Arc<dyn Elsewhere>))
+    }
+
+    fn only_here(&self, what: &str) -> Result {
+        self.not_in_a_guest(what)
+    }
+
+    fn is_awake(&self) -> Result {
+        self.is_awake()
+    }
+
+    fn adopt(&self, pid: i32) {
+        self.adopt(pid);
+    }
+}
+
+impl Process {
+    /// The host it runs on.
+    ///
+    /// # Panics
+    /// Never: only hosts start processes.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        let home: &dyn Any = &**self.home();
+        home.downcast_ref().expect("only hosts start processes")
+    }
+}
 
 impl Host {
     /// Starts a process on it, called after the host.
@@ -24,7 +71,7 @@ impl Host {
     /// # Errors
     /// As [`Self::process`].
     pub async fn process_named(&self, name: &str) -> Result<Process> {
-        Process::start(self, name).await
+        Process::start(Arc::new(self.clone()), name).await
     }
 
     /// Starts any program on it, with its output captured.

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use nix::{
-    errno::Errno,
     sys::{signal::Signal, wait::WaitStatus},
     unistd::Pid,
 };
 
-use super::{Process, WHOLE};
+use super::Process;
 use crate::{
     error::{Context, Error, Result},
-    process::{body::Lost, protocol::Op, socket::count},
+    process::{
+        body::Lost,
+        protocol::{End, Whole},
+    },
 };
 
 impl Process {
@@ -61,14 +63,15 @@ impl Process {
     /// It has ended, does not stand still, or its host sleeps.
     pub fn resume(&self) -> Result {
         let context = || format!("resume process {}", self.name());
-        self.0.host.is_awake().context(context)?;
+        self.0.home.is_awake().context(context)?;
         if self.0.body.stopped(self.0.pid) == Some(false) {
             return Err(Error::system(context(), "it does not stand still; stop it first"));
         }
         self.signal(Signal::SIGCONT)
     }
 
-    /// Waits until it has ended and says how.
+    /// Waits until it has ended and says how. It is collected, as by a parent that waits for its
+    /// children.
     ///
     /// # Errors
     /// The status was collected by somebody else.
@@ -78,21 +81,40 @@ impl Process {
         }
         let status = match self.0.body.ended(self.0.pid).await? {
             Lost::Ended(status) => status,
-            // Seen to end by another who waited, meanwhile.
-            _ if self.0.status.get().is_some() => self.0.status.get().copied().expect("just seen"),
-            // A forked child is its parent's to collect, for as long as that lives.
-            Lost::Collected => self.collected_by_parent().await?,
-            fate => return Err(fate.unknown(self.name())),
+            lost => match self.0.status.get() {
+                // Collected by another who waited, meanwhile.
+                Some(status) => *status,
+                // A forked child is its parent's to collect, for as long as that lives.
+                None => self.told_by_parent(lost, true).await?,
+            },
         };
         Ok(*self.0.status.get_or_init(|| status))
     }
 
-    async fn collected_by_parent(&self) -> Result<WaitStatus> {
-        let lost = || Error::system(format!("wait for process {}", self.name()), Errno::ECHILD);
-        let parent = self.0.parent.as_ref().ok_or_else(lost)?;
-        let op = Op::Wait { pid: self.0.pid };
-        let raw = parent.call(op, count).ok().await?;
-        WaitStatus::from_raw(Pid::from_raw(self.0.pid), raw as i32).map_err(|_| lost())
+    /// Waits until it has ended and says how, but leaves it a zombie, as a parent does that never
+    /// waits for its children. [`Self::wait`] still collects it.
+    ///
+    /// # Errors
+    /// It was collected before, or it is in a guest, whose init collects whatever ends.
+    pub async fn becomes_zombie(&self) -> Result<WaitStatus> {
+        self.0.home.only_here("leaving a process uncollected")?;
+        match self.0.body.becomes_zombie(self.0.pid).await? {
+            Lost::Ended(status) => Ok(status),
+            lost => self.told_by_parent(lost, false).await,
+        }
+    }
+
+    async fn told_by_parent(&self, lost: Lost, collect: bool) -> Result<WaitStatus> {
+        let unknown = || lost.unknown(self.name());
+        let Some(parent) = self.0.parent.as_ref().filter(|_| matches!(lost, Lost::Collected))
+        else {
+            return Err(unknown());
+        };
+        let wait = Whole::Wait { pid: self.0.pid, collect };
+        let text = wait.to_string();
+        let order = parent.talk().order_whole(wait, None, None)?;
+        let raw = parent.answer_of(&text, order).await?;
+        WaitStatus::from_raw(Pid::from_raw(self.0.pid), raw).map_err(|_| unknown())
     }
 
     /// `exit(3)`; comes back when it has ended.
@@ -100,7 +122,7 @@ impl Process {
     /// # Errors
     /// It had ended already.
     pub async fn exit(&self, status: i32) -> Result<WaitStatus> {
-        self.end(Op::Exit { status }).await
+        self.end(End::Exit(status)).await
     }
 
     /// `abort(3)`: SIGABRT.
@@ -108,7 +130,7 @@ impl Process {
     /// # Errors
     /// It had ended already.
     pub async fn abort(&self) -> Result<WaitStatus> {
-        self.end(Op::Abort).await
+        self.end(End::Abort).await
     }
 
     /// A wild pointer: SIGSEGV.
@@ -116,7 +138,7 @@ impl Process {
     /// # Errors
     /// It had ended already.
     pub async fn crash(&self) -> Result<WaitStatus> {
-        self.end(Op::Crash).await
+        self.end(End::Crash).await
     }
 
     /// A Rust panic that unwinds its main thread.
@@ -124,12 +146,11 @@ impl Process {
     /// # Errors
     /// It had ended already.
     pub async fn panic(&self) -> Result<WaitStatus> {
-        self.end(Op::Panic).await
+        self.end(End::Panic).await
     }
 
-    async fn end(&self, op: Op) -> Result<WaitStatus> {
-        let text = op.to_string();
-        self.talk().order(WHOLE, op, text, None).await?;
+    async fn end(&self, how: End) -> Result<WaitStatus> {
+        self.talk().order_whole(Whole::End(how), None, None)?;
         self.wait().await
     }
 }

@@ -5,7 +5,7 @@
 //! copies, what follows from the size of its tables, and what the catalogue's time formulas rest
 //! on is pinned, to the values of `Documentation/networking/ip-sysctl.rst`.
 
-use crate::{error::Result, sys::sysctl};
+use crate::{error::Result, sysctl};
 
 /// Pinned on every host. A knob is a file, and opening thirty of them was a sixth of what a whole
 /// lab costs, so constants that no case's outcome rests on are left alone.
@@ -42,7 +42,10 @@ const QUIET_IPV6: &[(&str, &str)] =
     &[("net.ipv6.conf.default.addr_gen_mode", "1"), ("net.ipv6.conf.default.accept_dad", "0")];
 
 /// Keeps one interface quiet that was there before the defaults were set.
-pub(crate) fn quiet_ipv6(interface: &str) -> Result {
+///
+/// # Errors
+/// A sysctl cannot be written.
+pub fn quiet_ipv6(interface: &str) -> Result {
     QUIET_IPV6.iter().try_for_each(|(name, value)| {
         sysctl::write_if_known(&name.replace("default", interface), value)
     })
@@ -50,12 +53,18 @@ pub(crate) fn quiet_ipv6(interface: &str) -> Result {
 
 /// Keeps the calling thread's namespace from having a say of its own: it only holds the network
 /// card of a guest kernel.
-pub(super) fn prepare_shell() -> Result {
+///
+/// # Errors
+/// A sysctl cannot be written.
+pub fn prepare_shell() -> Result {
     sysctl::write_if_known("net.ipv6.conf.default.disable_ipv6", "1")
 }
 
 /// Pins the calling thread's namespace, before it has any interface, and then applies `own`.
-pub(crate) fn pin<'a>(mut own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
+///
+/// # Errors
+/// A sysctl cannot be written, or there is none of a name in `own`.
+pub fn pin<'a>(mut own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
     // Pinning a knob that this kernel lacks is no loss; naming it in a case is an error.
     PINNED.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
     QUIET_IPV6.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
@@ -63,7 +72,10 @@ pub(crate) fn pin<'a>(mut own: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
 }
 
 /// Prepares the calling thread's namespace to be the middle of labs, once for all of them.
-pub(super) fn prepare_middle() -> Result {
+///
+/// # Errors
+/// A sysctl cannot be written.
+pub fn prepare_middle() -> Result {
     // The patch's own stack keeps out of the case: no IPv6 on its ports, no address, no answer.
     sysctl::write_if_known("net.ipv6.conf.default.disable_ipv6", "1")?;
     // Hosts made from here get socket tables of their own instead of a share in the machine's

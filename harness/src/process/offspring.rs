@@ -5,17 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::{Process, WHOLE};
+use super::{
+    body::Body, call::Call, protocol::Whole, socket::Socket, subject::Process, syscall, talk::Talk,
+};
 use crate::{
     error::{Context, Error, Result},
-    process::{
-        Socket,
-        body::Body,
-        call::Call,
-        protocol::{Op, Value},
-        socket::handle,
-        talk::Talk,
-    },
     sys::seqpacket,
 };
 
@@ -38,27 +32,16 @@ impl Process {
     }
 
     async fn fork_as(&self, name: &str, container: bool) -> Result<Self> {
-        self.0.host.not_in_a_guest("forking a process under the case's control")?;
+        self.home().only_here("forking a process under the case's control")?;
         let (ours, theirs) = seqpacket::pair()?;
-        let op = Op::Fork { container };
-        let text = format!("{op} as {name}");
-        let order = self.talk().order(WHOLE, op, text, Some(theirs.as_fd())).await?;
-        drop(theirs);
-        let ended = order.ended.await.map_err(|_| self.gone("fork()"))?;
-        let pid = match ended.answer {
-            Ok(Value::Number(pid)) => {
-                self.child(i32::try_from(pid).expect("process ids fit an i32"))?
-            }
-            Ok(_) => return Err(self.gone("fork()")),
-            Err(errno) => {
-                let context = format!("fork process {}", self.name());
-                return Err(Error::system(context, Errno::from_raw(errno)));
-            }
-        };
-        // The child's channel came with the order; it says it is up by its first answer.
-        self.0.host.adopt(pid);
+        let fork = Whole::Fork { container };
+        let text = format!("{fork} as {name}");
+        let pid = self.do_whole(fork, Some(text), Some(theirs)).await?;
+        // The child's channel went with the order; it says it is up by its first answer.
+        let pid = self.child(pid)?;
+        self.home().adopt(pid);
         let watched = Body::here(pid).context(|| format!("watch process {name}"))?;
-        Self::attend(&self.0.host, name, pid, ours, watched, Some(self.clone())).await
+        Self::attend(self.home().clone(), name, pid, ours, watched, Some(self.clone())).await
     }
 
     /// The process id, as the case counts, of a child that in this process's PID namespace is
@@ -66,7 +49,7 @@ impl Process {
     fn child(&self, pid: i32) -> Result<i32> {
         let lost =
             |what| Error::system(format!("find child {pid} of process {}", self.name()), what);
-        let (_, names) = family(self.0.pid).ok_or_else(|| lost("its parent has ended"))?;
+        let (_, names) = family(self.pid()).ok_or_else(|| lost("its parent has ended"))?;
         // A process has a name in its own PID namespace and in each around it.
         let depth = names.len().saturating_sub(1);
         if depth == 0 {
@@ -76,7 +59,7 @@ impl Process {
         let mut all = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let mine = |candidate: &i32| {
             family(*candidate).is_some_and(|(parent, names)| {
-                parent == self.0.pid && names.get(depth) == Some(&pid)
+                parent == self.pid() && names.get(depth) == Some(&pid)
             })
         };
         all.find(mine).ok_or_else(|| lost("no such process"))
@@ -88,17 +71,18 @@ impl Process {
     /// The program cannot be executed.
     pub async fn exec(&self, program: &[&str]) -> Result {
         let program = program.iter().map(|word| (*word).to_owned()).collect();
-        let op = Op::Exec { program };
-        let text = op.to_string();
-        let order = self.talk().order(WHOLE, op, text.clone(), None).await?;
+        let exec = Whole::Exec { program };
+        let text = exec.to_string();
+        let order = self.talk().order_whole(exec, None, None)?;
         // On success the channel closes on exec; an answer is a failure.
-        match order.ended.await {
-            Err(_) => Ok(()),
-            Ok(ended) => {
-                let errno = ended.answer.err().map_or(Errno::UnknownErrno, Errno::from_raw);
-                Err(Error::system(format!("{text} in {}", self.name()), errno))
+        let why = match order.ended.await {
+            Err(_) => return Ok(()),
+            Ok(Ok(ended)) => {
+                ended.answer.err().map_or(Errno::UnknownErrno, Errno::from_raw).to_string()
             }
-        }
+            Ok(Err(why)) => why,
+        };
+        Err(Error::system(format!("{text} in {}", self.name()), why))
     }
 
     /// `execve(2)` of a fresh agent: every close-on-exec descriptor closes, the others stay open
@@ -107,24 +91,24 @@ impl Process {
     /// # Errors
     /// The process is gone.
     pub async fn exec_again(&self) -> Result {
-        self.0.host.not_in_a_guest("executing an agent anew")?;
+        self.home().only_here("executing an agent anew")?;
         let (ours, theirs) = seqpacket::pair()?;
-        let text = Op::Become.to_string();
-        self.talk().order(WHOLE, Op::Become, text, Some(theirs.as_fd())).await?;
+        self.talk().order_whole(Whole::Become, None, Some(theirs.as_fd()))?;
         drop(theirs);
-        let (host, name) = (&self.0.host, self.short_name());
-        let talk = Talk::begin(ours, host.name(), name, host.journal().clone()).await?;
-        *self.0.talk.lock().expect("no holder of this lock panics") = talk;
+        let (home, name) = (self.home(), self.short_name());
+        let talk = Talk::begin(ours, home.name(), name, home.journal().clone()).await?;
+        self.goes_on_over(talk);
         Ok(())
     }
 
     fn short_name(&self) -> &str {
-        self.0.name.split_once('/').map_or(self.name(), |(_, name)| name)
+        self.name().split_once('/').map_or(self.name(), |(_, name)| name)
     }
 
     /// A copy of another process's descriptor (`pidfd_getfd(2)`), as a debugger takes one.
     pub fn steal(&self, socket: &Socket) -> Call<Socket> {
-        self.call(Op::StealFd { pid: socket.process().pid(), fd: socket.fd() }, handle)
+        let call = syscall::StealFd { pid: socket.process().pid(), fd: socket.fd() };
+        Call::new(self, call, Socket::of)
     }
 
     /// Joins two processes with a Unix socket, to pass descriptors over: one end in each.
@@ -137,12 +121,26 @@ impl Process {
     }
 
     async fn adopt(&self, fd: OwnedFd) -> Result<Socket> {
-        self.0.host.not_in_a_guest("handing over descriptors")?;
-        let text = Op::Adopt.to_string();
-        let order = self.talk().order(WHOLE, Op::Adopt, text, Some(fd.as_fd())).await?;
-        let ended = order.ended.await.map_err(|_| self.gone("adopt"))?;
-        let value = ended.answer.ok().and_then(|value| handle(self, value));
-        value.ok_or_else(|| self.gone("adopt"))
+        self.home().only_here("handing over descriptors")?;
+        let fd = self.do_whole(Whole::Adopt, None, Some(fd)).await?;
+        Socket::of(self, fd)
+    }
+
+    /// Gives an order to the process as a whole, and waits for its answer.
+    async fn do_whole(
+        &self,
+        whole: Whole,
+        text: Option<String>,
+        carried: Option<OwnedFd>,
+    ) -> Result<i32> {
+        let text = text.unwrap_or_else(|| whole.to_string());
+        let order = self.talk().order_whole(
+            whole,
+            Some(text.clone()),
+            carried.as_ref().map(AsFd::as_fd),
+        )?;
+        drop(carried);
+        self.answer_of(&text, order).await
     }
 }
 

@@ -7,13 +7,16 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    sys::rtnl::Rtnl,
+    rtnl::Rtnl,
 };
 
 /// Waits until the kernel has noticed the carrier of an interface. Until then it drops what is
 /// sent there: the queue of a device without carrier is a hole (`net/sched/sch_generic.c`,
 /// `dev_activate`), and the notice comes from a work item (`net/core/link_watch.c`).
-pub(crate) async fn carries(rtnl: Rtnl, index: u32) -> Result {
+///
+/// # Errors
+/// It has not after five seconds, or there is no such interface.
+pub async fn carries(rtnl: Rtnl, index: u32) -> Result {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !rtnl.is_operational(index).await? {
         if Instant::now() > deadline {
@@ -25,7 +28,10 @@ pub(crate) async fn carries(rtnl: Rtnl, index: u32) -> Result {
 }
 
 /// Waits until a host takes what is sent to `address` for its own.
-pub(crate) async fn answers_to(rtnl: Rtnl, address: IpAddr) -> Result {
+///
+/// # Errors
+/// It does not after five seconds.
+pub async fn answers_to(rtnl: Rtnl, address: IpAddr) -> Result {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !rtnl.is_local(address).await? {
         if Instant::now() > deadline {
