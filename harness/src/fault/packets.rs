@@ -8,7 +8,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     fault::IcmpError,
-    pair::End,
+    scene::End,
     wire::Flags,
 };
 

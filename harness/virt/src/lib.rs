@@ -10,6 +10,8 @@
 //! cases: a guest is given a manifest, which only the function called in it reads, and says frames,
 //! which only who booted it reads.
 
+#![forbid(unsafe_code)]
+
 mod archive;
 mod bzimage;
 mod console;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::Pair;
 use crate::{
     error::{Error, Result},
     fault::BlackHole,
     lab::{Host, Lab},
-    pair::Pair,
     runner::needs::Need,
     stamp::Stamp,
     verdict::{

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, ops::Deref, time::Duration};
 
+use super::Scene;
 use crate::{
     error::Result,
     lab::{Host, HostKind, Ip, Lab, LabBuilder, Neighbours, SocketView},
@@ -9,7 +10,6 @@ use crate::{
         Keepalive, Process, Socket,
         option::{self, OptionValue, SocketOption},
     },
-    scene::Scene,
     sys::sock_diag::State,
     wire::{Segment, Wire, pattern::any},
 };

@@ -12,12 +12,19 @@ use crate::{
     error::Result,
     fault::Inspect,
     lab::{Host, Lab, LabBuilder},
-    pair::PairBuilder,
     runner::protocol::{FromCase, Link},
     stamp::Stamp,
     sys::{netns::Netns, packet::Tap, seqpacket},
     wire::{Journal, Record, TapInfo},
 };
+
+mod close_kind;
+mod pair;
+mod unacknowledged;
+
+pub use close_kind::CloseKind;
+pub use pair::{End, PORT, Pair, PairBuilder};
+pub use unacknowledged::{InFlight, Unacknowledged};
 
 /// The stage of one case. Clones are the same one.
 #[derive(Clone)]
