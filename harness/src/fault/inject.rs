@@ -36,8 +36,18 @@ pub struct Impostor {
     book: Arc<Book>,
 }
 
+impl Lab {
+    /// Somebody in the patch who speaks as `from` to `to`; see [`Impostor`].
+    ///
+    /// # Errors
+    /// The lab has no patch, or nobody in it has the address `to`.
+    pub fn impersonate_towards(&self, from: SocketAddr, to: SocketAddr) -> Result<Impostor> {
+        Impostor::new(self, from, to)
+    }
+}
+
 impl Impostor {
-    pub(crate) fn new(lab: &Lab, from: SocketAddr, to: SocketAddr) -> Result<Self> {
+    fn new(lab: &Lab, from: SocketAddr, to: SocketAddr) -> Result<Self> {
         let text = format!("impostor of {from} towards {to}");
         if from.is_ipv4() != to.is_ipv4() {
             return Err(Error::usage(format!("{text}: the two are not of one address family")));

@@ -57,6 +57,18 @@ pub struct Death {
     aim: Aim,
 }
 
+impl Lab {
+    /// Takes a host's power away; see [`Death`].
+    pub fn power_off(&self, host: &str) -> Death {
+        Death::of(self, host, Kind::PoweredOff)
+    }
+
+    /// Lets a host's kernel panic: as a power-off, but its network card holds the link.
+    pub fn panic(&self, host: &str) -> Death {
+        Death::of(self, host, Kind::Panicked)
+    }
+}
+
 impl Death {
     /// Both ways to die, with the names test variants carry.
     pub const BOTH: [(&'static str, Kill); 2] =
@@ -66,14 +78,6 @@ impl Death {
     /// nothing to do with what tells the two protocols apart, and every guest takes its boot.
     pub const BOTH_OVER_BOTH: [(&'static str, (Ip, Kill)); 2] =
         [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
-
-    pub(crate) fn power_off(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Kind::PoweredOff)
-    }
-
-    pub(crate) fn panic(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Kind::Panicked)
-    }
 
     fn of(lab: &Lab, host: &str, fate: Kind) -> Self {
         let aim = Aim { to: Some(host.to_owned()), any_fate: true, ..Aim::default() };

@@ -10,7 +10,7 @@ use super::{
     Inspect, Rule,
     detour::Detour,
     hits::{Aim, Hits},
-    lift_aside,
+    lift_aside, packets,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -27,11 +27,20 @@ pub struct RulesBuilder {
     may_miss: bool,
 }
 
-impl RulesBuilder {
-    pub(crate) fn new(lab: &Lab, rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { lab: lab.clone(), rules: rules.into_iter().collect(), may_miss: false }
+impl Lab {
+    /// Rules for single packets in the patch; see [`Rules`].
+    pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) -> RulesBuilder {
+        RulesBuilder { lab: self.clone(), rules: rules.into_iter().collect(), may_miss: false }
     }
 
+    /// A middlebox that refuses a host's data: it answers with a reset in the receiver's name, and
+    /// lets the receiver know nothing.
+    pub fn reject_from(&self, host: &str) -> RulesBuilder {
+        self.rules([packets().from(host).carrying_data().are_reset()])
+    }
+}
+
+impl RulesBuilder {
     /// Says that the case is right also when a rule hits nothing.
     pub fn that_may_miss(mut self) -> Self {
         self.may_miss = true;

@@ -48,14 +48,18 @@ pub struct TrackingBuilder {
     aim: Aim,
 }
 
-impl TrackingBuilder {
-    pub(crate) fn new(lab: &Lab) -> Self {
+impl Lab {
+    /// A router that keeps state of every connection: a firewall, a load balancer, or, where it
+    /// is [`TrackingBuilder::masquerading`], a NAT.
+    pub fn router_tracks(&self) -> TrackingBuilder {
         let aim = Aim { any_fate: true, ..Aim::default() };
         let (hidden, idle) = (None, None);
         let (loose, liberal, strangers) = (true, false, Strangers::Pass);
-        Self { lab: lab.clone(), hidden, loose, liberal, strangers, idle, aim }
+        TrackingBuilder { lab: self.clone(), hidden, loose, liberal, strangers, idle, aim }
     }
+}
 
+impl TrackingBuilder {
     /// Hides this host behind the router's own address, as a NAT does. What arrives for that
     /// address and belongs to no connection is answered by the router itself, with a reset,
     /// unless strangers are dropped.

@@ -25,4 +25,4 @@ pub use patch::{Patch, Port};
 pub(crate) use ready::{answers_to, carries};
 pub use router::Router;
 pub(crate) use router::Tracks;
-pub use socket_view::{Sighting, SocketView, snapshot};
+pub use socket_view::{SocketView, snapshot};
