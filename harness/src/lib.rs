@@ -34,6 +34,7 @@ pub mod process;
 pub mod report;
 pub mod runner;
 mod scene;
+mod stage;
 pub mod verdict;
 pub mod wire;
 

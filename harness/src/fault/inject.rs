@@ -61,7 +61,7 @@ impl Impostor {
             return Err(Error::usage(format!("{text}: no host of this lab has {}", to.ip())));
         };
         let book = Arc::new(Book { text, sent: AtomicUsize::new(0) });
-        lab.scene().keep_fault(book.clone());
+        lab.stage().keep_fault(book.clone());
         Ok(Self { lab: lab.clone(), from, to, victim, book })
     }
 
@@ -205,7 +205,7 @@ impl Forged<'_> {
             Error::usage(format!("{}: {payload_length} bytes do not fit a packet", book.text))
         })?;
         let text = format!("{}: {flags}", book.text);
-        lab.scene().note(text);
+        lab.stage().note(text);
         if let Some(speaker) = speaker {
             let netns = speaker.shell().context(context)?;
             let index = speaker.shell_interface();

@@ -140,10 +140,10 @@ impl Death {
             Kind::Panicked => (Some(life), host.shell_interface()),
             Kind::PoweredOff => {
                 let middle = Netns::current()?;
-                let end = lab.scene().next_port();
+                let end = lab.stage().next_port();
                 let shelf = format!("off{end}");
                 life.rtnl.move_link(host.shell_interface(), (&shelf, end), middle.as_fd()).await?;
-                lab.scene().forget_namespace(host.name());
+                lab.stage().keeper().forget_namespace(host.name());
                 (None, end)
             }
         };
@@ -171,7 +171,7 @@ impl Outage {
         let booted = self.lab.revive(&self.host, holder.as_ref(), self.end).await;
         booted.context(context)?;
         if self.shell.take().is_some() {
-            self.lab.scene().forget_namespace(self.host.name());
+            self.lab.stage().keeper().forget_namespace(self.host.name());
         }
         self.hits.off();
         Ok(())

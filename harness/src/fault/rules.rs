@@ -109,7 +109,7 @@ impl RulesBuilder {
         let state = Mutex::new(State::On(table.name));
         let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });
         nft::load(&script).context(|| format!("turn on {text}"))?;
-        self.lab.scene().keep_fault(book.clone());
+        self.lab.stage().keep_fault(book.clone());
         // From here on a failure drops the guard, which takes the rules away again.
         let rules = Rules { lab: self.lab, hits, book, patch, ports };
         let left = rules.patch.leave_to_rules(&rules.ports).await;
@@ -174,7 +174,7 @@ impl Rules {
         let released = self.detour()?.open(self.patch.rtnl()).await;
         let released =
             released.context(|| format!("release what is held by {}", self.hits.text()))?;
-        self.lab.scene().note(format!("released: {released} held"));
+        self.lab.stage().note(format!("released: {released} held"));
         Ok(released)
     }
 

@@ -227,7 +227,7 @@ impl Tracking {
             return Err(Error::mismatch("router", "forgets a connection", seen));
         }
         self.router.forget()?;
-        self.lab.scene().note("the router has lost its state");
+        self.lab.stage().note("the router has lost its state");
         Ok(())
     }
 
@@ -240,7 +240,7 @@ impl Tracking {
         loop {
             let (look, known) = (Stamp::now(), self.known()?);
             if known == 0 {
-                self.lab.scene().note("the router has forgotten the connection");
+                self.lab.stage().note("the router has forgotten the connection");
                 return Ok(look);
             }
             let waited = look.since(began);

@@ -7,9 +7,10 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Host, HostKind, Ip, LabBuilder, Neighbours, Patch, Router, answers_to, carries};
+use super::{Host, HostKind, Ip, LabBuilder, Labs, Neighbours, Patch, Router, answers_to, carries};
 use crate::{
     error::{Error, Result},
+    stage::Stage,
     sys::rtnl::Rtnl,
     wire::Wire,
 };
@@ -20,7 +21,7 @@ pub struct Lab(Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) scene: crate::Scene,
+    pub(super) labs: Labs,
     pub(super) hosts: Vec<Host>,
     pub(super) patch: Option<Patch>,
     pub(super) router: Option<Router>,
@@ -47,7 +48,7 @@ impl Lab {
         for host in self.hosts() {
             let _ = host.alive(super::teardown::extinguish);
         }
-        self.0.scene.forget(&self);
+        self.0.labs.forget(&self);
     }
 
     /// The host of this name.
@@ -105,10 +106,9 @@ impl Lab {
             .ok_or_else(|| Error::usage("this lab has no router: build it with routed()"))
     }
 
-    /// The scene it was built for.
-    #[must_use]
-    pub fn scene(&self) -> &crate::Scene {
-        &self.0.scene
+    /// The stage of its case.
+    pub(crate) fn stage(&self) -> &Stage {
+        self.0.labs.stage()
     }
 
     /// Gives a dead host a new kernel. Its end of the cable lies with `holder`, or in the middle.
