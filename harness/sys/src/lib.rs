@@ -17,6 +17,7 @@ pub mod nft;
 pub mod packet;
 pub mod private_tmpfs;
 pub mod probe;
+pub mod program;
 pub mod qdisc;
 pub mod routes;
 pub mod rtnl;
@@ -30,6 +31,7 @@ pub mod sysctl;
 pub mod tbf;
 pub mod tc;
 pub mod tcp_info;
+mod tcp_state;
 pub mod transmit;
 
 pub use error::{Error, ErrorKind, Mismatch, Result};

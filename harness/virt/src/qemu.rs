@@ -11,7 +11,7 @@
 use std::{os::fd::OwnedFd, path::PathBuf, process::Command};
 
 use super::store::{Kernel, Lack};
-use lastack_sys::{inside, probe};
+use lastack_sys::{inside, program};
 
 /// The program.
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -70,7 +70,7 @@ pub(super) fn program() -> Result<PathBuf, Lack> {
             format!("virtual kernels are for x86_64, and this is {}", std::env::consts::ARCH);
         return Err(Lack { reason, remedy: "run it on such a machine".to_owned() });
     }
-    probe::program(PROGRAM).ok_or_else(|| Lack {
+    program::find(PROGRAM).ok_or_else(|| Lack {
         reason: format!("there is no program {PROGRAM}"),
         remedy: "install qemu-system-x86 (scripts/setup)".to_owned(),
     })
