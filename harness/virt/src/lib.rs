@@ -19,6 +19,7 @@ mod console;
 mod fakes;
 pub mod image;
 pub mod init;
+mod lack;
 pub mod machine;
 mod modules;
 mod port;
@@ -29,5 +30,6 @@ pub mod trial;
 mod watch;
 
 pub use image::Image;
+pub use lack::Lack;
 pub use machine::{Guest, MachineEnd, Told};
-pub use store::{Kernel, Lack};
+pub use store::Kernel;

@@ -8,9 +8,13 @@
 //! has been taken off it: an interrupt in the guest that comes a little sooner or later, and can
 //! turn the order of two processes that were ready at the same time.
 
-use std::{os::fd::OwnedFd, path::PathBuf, process::Command};
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use super::store::{Kernel, Lack};
+use super::lack::Lack;
 use lastack_sys::{inside, program};
 
 /// The program.
@@ -90,18 +94,13 @@ pub(super) fn memory() -> Result<u32, String> {
 }
 
 /// The command that runs a guest.
-pub(super) fn command(
-    program: &std::path::Path,
-    kernel: &Kernel,
-    memory: u32,
-    image: OwnedFd,
-) -> Command {
+pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedFd) -> Command {
     let mut command = Command::new(program);
     command
         .args(MACHINE.iter().flat_map(|words| words.split(' ')))
         .args(["-m", &format!("{memory}M")])
         .arg("-kernel")
-        .arg(kernel.vmlinuz())
+        .arg(vmlinuz)
         .args(["-append", &COMMAND_LINE.join(" ")])
         .stdin(image)
         .stdout(std::process::Stdio::piped())
