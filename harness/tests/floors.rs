@@ -193,7 +193,9 @@ fn imports(text: &str, path: &[String], aliases: &BTreeMap<String, String>) -> V
     let mut found = Vec::new();
     scan(&tokens(text), path, &mut found);
     for import in &mut found {
-        while let Some(room) = aliases.get(&import.room).filter(|room| **room != import.room) {
+        while floor(&import.room).is_none()
+            && let Some(room) = aliases.get(&import.room)
+        {
             import.room.clone_from(room);
         }
     }
