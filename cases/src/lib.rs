@@ -3,6 +3,8 @@
 //! The cases are in the folders beside this one, a family a folder, a scenario a file; the
 //! build script finds them. The rows that they cover are in `catalogue`, a family a file.
 
+#![forbid(unsafe_code)]
+
 use lastack::{FamilySource, Problems, Registry, Row};
 
 include!(concat!(env!("OUT_DIR"), "/families.rs"));

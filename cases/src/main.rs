@@ -1,5 +1,7 @@
 //! The program `lastack`, over the catalogue's cases.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::process::ExitCode;
 

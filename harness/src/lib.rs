@@ -23,32 +23,29 @@
 //!
 //! A whole test file of another project is `tests/own_project.rs`, which is also in the README.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
-mod close_kind;
 pub mod fault;
 pub mod guest;
 pub mod lab;
-mod pair;
 pub mod prelude;
 pub mod process;
 pub mod report;
 pub mod runner;
 mod scene;
-mod unacknowledged;
+mod stage;
 pub mod verdict;
 pub mod wire;
 
 pub use cli::program;
-pub use close_kind::CloseKind;
 pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use lastack_sys as sys;
 pub use lastack_sys::error;
 use lastack_sys::{stall, stamp};
 pub use lastack_virt as virt;
-pub use pair::{End, PORT, Pair, PairBuilder};
 pub use runner::catalogue::Row;
 pub use runner::libtest::test_main;
 pub use runner::registry::{FamilySource, Problems, Registry};
-pub use scene::Scene;
+pub use scene::{CloseKind, End, InFlight, PORT, Pair, PairBuilder, Scene, Unacknowledged};
 pub use stamp::Stamp;
-pub use unacknowledged::{InFlight, Unacknowledged};

@@ -14,7 +14,7 @@ use lastack::{
         places::Places,
         pool::{self, Means},
     },
-    sys::probe,
+    sys::program,
     virt::{Kernel, trial},
 };
 
@@ -77,7 +77,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
 /// The kernel that cases get by themselves, with the programs that their rules need. The image is
 /// built once before, as it is for all but the first run after a kernel was fetched.
 fn boots(kernel: &Kernel, places: &Places, figures: &mut Figures) -> Result {
-    let programs: Vec<_> = probe::program("nft").into_iter().collect();
+    let programs: Vec<_> = program::find("nft").into_iter().collect();
     let once = || trial::boot(kernel, &programs, &places.images());
     let image = once()?.image;
     let boots = (0..BOOTS).map(|_| once()).collect::<Result<Vec<_>>>()?;

@@ -10,7 +10,7 @@ use crate::common::{Checked, Seen, run};
 pub fn rustc() -> Option<PathBuf> {
     let beside = std::env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name("rustc"));
     let beside = beside.filter(|rustc| rustc.is_file());
-    beside.or_else(|| lastack::sys::probe::program("rustc"))
+    beside.or_else(|| lastack::sys::program::find("rustc"))
 }
 
 const STAND_IN: &str = r#"

@@ -98,7 +98,7 @@ fn network_namespaces_used_up() -> Checked {
 
 /// The program without CAP_NET_ADMIN: `root` of a container that was not given it.
 fn without_net_admin(arguments: &[&str]) -> Checked<Seen> {
-    let setpriv = lastack::sys::probe::program("setpriv").ok_or("there is no setpriv")?;
+    let setpriv = lastack::sys::program::find("setpriv").ok_or("there is no setpriv")?;
     let mut command = Command::new(setpriv);
     command.arg("--bounding-set=-net_admin").arg(env!("CARGO_BIN_EXE_lastack")).args(arguments);
     run(plain(&mut command).env(VARIABLE, "host"))

@@ -20,11 +20,14 @@ pub struct BlackHoleBuilder {
     aim: Aim,
 }
 
-impl BlackHoleBuilder {
-    pub(crate) fn new(lab: &Lab) -> Self {
-        Self { lab: lab.clone(), aim: Aim::default() }
+impl Lab {
+    /// A fault that swallows segments in the patch; see [`BlackHole`].
+    pub fn black_hole(&self) -> BlackHoleBuilder {
+        BlackHoleBuilder { lab: self.clone(), aim: Aim::default() }
     }
+}
 
+impl BlackHoleBuilder {
     /// One way: only what this host sends.
     pub fn from(mut self, host: &str) -> Self {
         self.aim.from = Some(host.to_owned());

@@ -41,7 +41,7 @@ impl Detour {
                 tbf::MTU
             )));
         }
-        let (near, far) = (lab.scene().next_port(), lab.scene().next_port());
+        let (near, far) = (lab.stage().next_port(), lab.stage().next_port());
         let name = format!("detour{near}");
         // Frames on it keep the hosts' addresses; its own are nobody's.
         let mac = [2, 0, 0, 0, 2, near as u8];

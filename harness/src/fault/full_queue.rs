@@ -41,7 +41,7 @@ impl Lab {
             rtnl.delete_root(index).await
         };
         let alteration = Alteration::begin(self, &host, "full queue", act, undo).await?;
-        self.scene().keep_fault(book.clone());
+        self.stage().keep_fault(book.clone());
         Ok(FullQueue { host, book, alteration })
     }
 }

@@ -60,21 +60,21 @@ impl Guard {
         &self.hits
     }
 
-    /// Undoes the fault.
+    /// Undoes the fault. It acts no more from then on, also where that fails.
     ///
     /// # Errors
     /// Its host has died meanwhile, or the kernel refuses.
     pub(super) async fn lift(&mut self) -> Result {
-        let context = || format!("lift the fault ({})", self.hits.text());
-        match self.means.take() {
+        let undone = match self.means.take() {
             None => return Ok(()),
-            Some(Means::Middle(rtnl, undo)) => undo(rtnl).await.context(context)?,
-            Some(Means::Host(host, undo)) => {
-                undo(host.card().context(context)?).await.context(context)?;
-            }
-        }
+            Some(Means::Middle(rtnl, undo)) => undo(rtnl).await,
+            Some(Means::Host(host, undo)) => match host.card() {
+                Ok(card) => undo(card).await,
+                Err(dead) => Err(dead),
+            },
+        };
         self.off();
-        Ok(())
+        undone.context(|| format!("lift the fault ({})", self.hits.text()))
     }
 
     fn off(&mut self) {

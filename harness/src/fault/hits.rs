@@ -48,11 +48,11 @@ pub(super) struct Hits {
 impl Hits {
     /// Opens the book of the fault that `text` names, before it begins to act.
     pub fn of(lab: &Lab, text: &str, aim: Aim) -> Arc<Self> {
-        let (wire, journal) = (lab.wire().clone(), lab.scene().journal().clone());
+        let (wire, journal) = (lab.wire().clone(), lab.stage().journal().clone());
         let span = Mutex::new((Stamp::now(), None));
         let (text, acted) = (text.to_owned(), AtomicBool::new(false));
         let hits = Arc::new(Self { text, aim, wire, journal, span, acted });
-        lab.scene().keep_fault(hits.clone());
+        lab.stage().keep_fault(hits.clone());
         hits
     }
 

@@ -149,7 +149,7 @@ impl Impairment {
             changed.context(context)?;
         }
         self.lab.wire().allow(netem.longest_delay());
-        self.lab.scene().note(format!("impairment changed: {netem}"));
+        self.lab.stage().note(format!("impairment changed: {netem}"));
         Ok(())
     }
 

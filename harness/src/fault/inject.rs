@@ -36,8 +36,18 @@ pub struct Impostor {
     book: Arc<Book>,
 }
 
+impl Lab {
+    /// Somebody in the patch who speaks as `from` to `to`; see [`Impostor`].
+    ///
+    /// # Errors
+    /// The lab has no patch, or nobody in it has the address `to`.
+    pub fn impersonate_towards(&self, from: SocketAddr, to: SocketAddr) -> Result<Impostor> {
+        Impostor::new(self, from, to)
+    }
+}
+
 impl Impostor {
-    pub(crate) fn new(lab: &Lab, from: SocketAddr, to: SocketAddr) -> Result<Self> {
+    fn new(lab: &Lab, from: SocketAddr, to: SocketAddr) -> Result<Self> {
         let text = format!("impostor of {from} towards {to}");
         if from.is_ipv4() != to.is_ipv4() {
             return Err(Error::usage(format!("{text}: the two are not of one address family")));
@@ -51,7 +61,7 @@ impl Impostor {
             return Err(Error::usage(format!("{text}: no host of this lab has {}", to.ip())));
         };
         let book = Arc::new(Book { text, sent: AtomicUsize::new(0) });
-        lab.scene().keep_fault(book.clone());
+        lab.stage().keep_fault(book.clone());
         Ok(Self { lab: lab.clone(), from, to, victim, book })
     }
 
@@ -195,7 +205,7 @@ impl Forged<'_> {
             Error::usage(format!("{}: {payload_length} bytes do not fit a packet", book.text))
         })?;
         let text = format!("{}: {flags}", book.text);
-        lab.scene().note(text);
+        lab.stage().note(text);
         if let Some(speaker) = speaker {
             let netns = speaker.shell().context(context)?;
             let index = speaker.shell_interface();

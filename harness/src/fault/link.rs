@@ -6,14 +6,11 @@
 //!
 //! A guest kernel gets nothing either, but its card has no sense for carrier: it goes on sending.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside, lift_aside_on,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -33,19 +30,8 @@ pub struct Unplug {
 /// A cable that is out. Plug it in again, or drop this.
 #[must_use = "a cable is plugged in again when its guard is dropped"]
 pub struct Unplugged {
-    lab: Lab,
     host: Host,
-    hits: Arc<Hits>,
-    out: Option<Side>,
-}
-
-/// What was set down to take the carrier away.
-#[derive(Clone)]
-enum Side {
-    /// The patch's port of this index.
-    Port(u32),
-    /// The interface of the other host.
-    Far(Host),
+    guard: Guard,
 }
 
 impl Lab {
@@ -87,22 +73,29 @@ impl Unplug {
             ))
             .context(context);
         }
-        let side = match lab.patch() {
-            Ok(patch) => Side::Port(patch.port_to(host.name())?.index),
+        let hits = Hits::of(&lab, &format!("{} is unplugged", host.name()), aim);
+        let mut guard = match lab.patch() {
+            Ok(patch) => {
+                let port = patch.port_to(host.name())?.index;
+                patch.rtnl().set_link(port, false).await?;
+                Guard::in_middle(patch.rtnl(), hits, async move |rtnl: Rtnl| {
+                    rtnl.set_link(port, true).await?;
+                    carries(rtnl, port).await
+                })
+            }
             Err(_) => {
                 let far = lab.hosts().iter().find(|far| far.name() != host.name());
-                Side::Far(far.expect("a cable has two ends").clone())
+                let far = far.expect("a cable has two ends").clone();
+                far.card().context(context)?.set_down().await?;
+                Guard::on_host(&far, hits, async move |card: Card| {
+                    card.reconfigure(&lab).await?;
+                    card.is_back().await
+                })
             }
         };
-        let hits = Hits::of(&lab, &format!("{} is unplugged", host.name()), aim);
-        match &side {
-            Side::Port(port) => lab.patch()?.rtnl().set_link(*port, false).await?,
-            Side::Far(far) => far.card().context(context)?.set_down().await?,
-        }
-        let unplugged = Unplugged { lab, host: host.clone(), hits, out: Some(side) };
-        unplugged.hits.on();
+        guard.on();
         loses_carrier(&card).await.context(context)?;
-        Ok(unplugged)
+        Ok(Unplugged { host, guard })
     }
 }
 
@@ -112,7 +105,7 @@ impl Unplugged {
     /// # Errors
     /// The taps have lost frames.
     pub async fn swallowed(&self) -> Result<Vec<Segment>> {
-        self.hits.settled().await
+        self.guard.hits().settled().await
     }
 
     /// Plugs it in again: when this returns the path carries segments.
@@ -120,39 +113,10 @@ impl Unplugged {
     /// # Errors
     /// A host has died meanwhile, or the kernel refuses.
     pub async fn plug_in(mut self) -> Result {
-        let Some(side) = self.out.take() else { return Ok(()) };
         let context = || format!("plug in host {}", self.host.name());
-        match &side {
-            Side::Port(port) => set_port_up(self.lab.patch()?.rtnl(), *port).await,
-            Side::Far(far) => set_up(&self.lab, &far.card().context(context)?).await,
-        }
-        .context(context)?;
-        self.host.card().context(context)?.is_back().await.context(context)?;
-        self.hits.off();
-        Ok(())
+        self.guard.lift().await.context(context)?;
+        self.host.card().context(context)?.is_back().await.context(context)
     }
-}
-
-impl Drop for Unplugged {
-    fn drop(&mut self) {
-        let Some(side) = self.out.take() else { return };
-        let lab = self.lab.clone();
-        match side {
-            Side::Port(port) => lift_aside(async move |rtnl| set_port_up(&rtnl, port).await),
-            Side::Far(far) => lift_aside_on(&far, async move |card| set_up(&lab, &card).await),
-        }
-        self.hits.off();
-    }
-}
-
-async fn set_port_up(patch: &Rtnl, port: u32) -> Result {
-    patch.set_link(port, true).await?;
-    carries(patch.clone(), port).await
-}
-
-async fn set_up(lab: &Lab, far: &Card) -> Result {
-    far.reconfigure(lab).await?;
-    far.is_back().await
 }
 
 async fn loses_carrier(card: &Card) -> Result {

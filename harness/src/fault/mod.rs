@@ -49,6 +49,7 @@ pub use unresolved::Unresolved;
 use crate::{
     error::Result,
     lab::{Card, Host},
+    stage::Inspect,
     sys::rtnl::{self, Rtnl},
 };
 
@@ -76,10 +77,4 @@ fn aside(act: impl AsyncFnOnce() -> Result + Send + 'static) {
     };
     // A case that is ending anyway may fail here and loses nothing.
     let _ = std::thread::spawn(aside).join();
-}
-
-/// What the end of a case asks of every fault it used.
-pub(crate) trait Inspect: Send + Sync {
-    /// Whether the fault acted as its case meant it to.
-    fn inspect(&self) -> Result;
 }

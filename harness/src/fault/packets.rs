@@ -8,7 +8,6 @@ use std::{
 use crate::{
     error::{Error, Result},
     fault::IcmpError,
-    pair::End,
     wire::Flags,
 };
 
@@ -74,10 +73,9 @@ impl Packets {
         self
     }
 
-    /// Sent by this end of a connection to its peer.
-    pub fn sent_by(mut self, end: &End) -> Self {
-        self.from = Some(end.host().name().to_owned());
-        self.ends = Some((end.local_address(), end.remote_address()));
+    /// Sent from this address and port to that one.
+    pub fn addressed(mut self, from: SocketAddr, to: SocketAddr) -> Self {
+        self.ends = Some((from, to));
         self
     }
 

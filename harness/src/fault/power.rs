@@ -57,6 +57,18 @@ pub struct Death {
     aim: Aim,
 }
 
+impl Lab {
+    /// Takes a host's power away; see [`Death`].
+    pub fn power_off(&self, host: &str) -> Death {
+        Death::of(self, host, Kind::PoweredOff)
+    }
+
+    /// Lets a host's kernel panic: as a power-off, but its network card holds the link.
+    pub fn panic(&self, host: &str) -> Death {
+        Death::of(self, host, Kind::Panicked)
+    }
+}
+
 impl Death {
     /// Both ways to die, with the names test variants carry.
     pub const BOTH: [(&'static str, Kill); 2] =
@@ -66,14 +78,6 @@ impl Death {
     /// nothing to do with what tells the two protocols apart, and every guest takes its boot.
     pub const BOTH_OVER_BOTH: [(&'static str, (Ip, Kill)); 2] =
         [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
-
-    pub(crate) fn power_off(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Kind::PoweredOff)
-    }
-
-    pub(crate) fn panic(lab: &Lab, host: &str) -> Self {
-        Self::of(lab, host, Kind::Panicked)
-    }
 
     fn of(lab: &Lab, host: &str, fate: Kind) -> Self {
         let aim = Aim { to: Some(host.to_owned()), any_fate: true, ..Aim::default() };
@@ -136,10 +140,10 @@ impl Death {
             Kind::Panicked => (Some(life), host.shell_interface()),
             Kind::PoweredOff => {
                 let middle = Netns::current()?;
-                let end = lab.scene().next_port();
+                let end = lab.stage().next_port();
                 let shelf = format!("off{end}");
                 life.rtnl.move_link(host.shell_interface(), (&shelf, end), middle.as_fd()).await?;
-                lab.scene().forget_namespace(host.name());
+                lab.stage().keeper().forget_namespace(host.name());
                 (None, end)
             }
         };
@@ -167,7 +171,7 @@ impl Outage {
         let booted = self.lab.revive(&self.host, holder.as_ref(), self.end).await;
         booted.context(context)?;
         if self.shell.take().is_some() {
-            self.lab.scene().forget_namespace(self.host.name());
+            self.lab.stage().keeper().forget_namespace(self.host.name());
         }
         self.hits.off();
         Ok(())

@@ -3,10 +3,11 @@
 use super::forward::{Deed, ForwardBuilder};
 use crate::lab::Lab;
 
-impl ForwardBuilder {
-    pub(crate) fn router_drop(lab: &Lab) -> Self {
+impl Lab {
+    /// A router that forwards in silence nothing, or not all.
+    pub fn router_drops(&self) -> ForwardBuilder {
         let statements = vec!["counter drop".to_owned()];
         let (text, hook) = ("drops".to_owned(), "forward priority 0");
-        Self::new(lab, Deed { text, statements, hook, impossible: None })
+        ForwardBuilder::new(self, Deed { text, statements, hook, impossible: None })
     }
 }

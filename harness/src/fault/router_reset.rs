@@ -4,10 +4,11 @@
 use super::forward::{Deed, ForwardBuilder};
 use crate::lab::Lab;
 
-impl ForwardBuilder {
-    pub(crate) fn router_reset(lab: &Lab) -> Self {
+impl Lab {
+    /// A router that answers what it should forward with a TCP reset in the receiver's name.
+    pub fn router_resets(&self) -> ForwardBuilder {
         let statements = vec!["counter reject with tcp reset".to_owned()];
         let (text, hook) = ("resets".to_owned(), "forward priority 0");
-        Self::new(lab, Deed { text, statements, hook, impossible: None })
+        ForwardBuilder::new(self, Deed { text, statements, hook, impossible: None })
     }
 }

@@ -9,8 +9,9 @@ use std::{
 use super::{
     Inspect, Rule,
     detour::Detour,
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside,
+    packets,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -27,11 +28,20 @@ pub struct RulesBuilder {
     may_miss: bool,
 }
 
-impl RulesBuilder {
-    pub(crate) fn new(lab: &Lab, rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { lab: lab.clone(), rules: rules.into_iter().collect(), may_miss: false }
+impl Lab {
+    /// Rules for single packets in the patch; see [`Rules`].
+    pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) -> RulesBuilder {
+        RulesBuilder { lab: self.clone(), rules: rules.into_iter().collect(), may_miss: false }
     }
 
+    /// A middlebox that refuses a host's data: it answers with a reset in the receiver's name, and
+    /// lets the receiver know nothing.
+    pub fn reject_from(&self, host: &str) -> RulesBuilder {
+        self.rules([packets().from(host).carrying_data().are_reset()])
+    }
+}
+
+impl RulesBuilder {
     /// Says that the case is right also when a rule hits nothing.
     pub fn that_may_miss(mut self) -> Self {
         self.may_miss = true;
@@ -100,13 +110,15 @@ impl RulesBuilder {
         let state = Mutex::new(State::On(table.name));
         let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });
         nft::load(&script).context(|| format!("turn on {text}"))?;
-        self.lab.scene().keep_fault(book.clone());
+        self.lab.stage().keep_fault(book.clone());
         // From here on a failure drops the guard, which takes the rules away again.
-        let rules = Rules { lab: self.lab, hits, book, patch, ports };
-        let left = rules.patch.leave_to_rules(&rules.ports).await;
+        let (own, wired, middle) = (book.clone(), ports.clone(), patch.clone());
+        let lift = async move |rtnl| own.lift(&middle.over(rtnl), &wired).await;
+        let mut guard = Guard::in_middle(patch.rtnl(), hits, lift);
+        let left = patch.leave_to_rules(&ports).await;
         left.context(|| format!("turn on {text}"))?;
-        rules.hits.on();
-        Ok(rules)
+        guard.on();
+        Ok(Rules { lab: self.lab, guard, book, patch })
     }
 
     fn base(&self, rule: &Rule) -> Result<Option<Seq>> {
@@ -133,10 +145,9 @@ fn counter(n: usize) -> String {
 #[must_use = "packet rules are lifted when their guard is dropped"]
 pub struct Rules {
     lab: Lab,
-    hits: Arc<Hits>,
+    guard: Guard,
     book: Arc<Book>,
     patch: Patch,
-    ports: Vec<Port>,
 }
 
 impl Rules {
@@ -164,14 +175,14 @@ impl Rules {
     pub async fn release(&self) -> Result<u64> {
         let released = self.detour()?.open(self.patch.rtnl()).await;
         let released =
-            released.context(|| format!("release what is held by {}", self.hits.text()))?;
-        self.lab.scene().note(format!("released: {released} held"));
+            released.context(|| format!("release what is held by {}", self.guard.hits().text()))?;
+        self.lab.stage().note(format!("released: {released} held"));
         Ok(released)
     }
 
     fn detour(&self) -> Result<&Detour> {
         self.book.detour.as_ref().ok_or_else(|| {
-            Error::usage(format!("{}: none of them holds anything", self.hits.text()))
+            Error::usage(format!("{}: none of them holds anything", self.guard.hits().text()))
         })
     }
 
@@ -179,21 +190,9 @@ impl Rules {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub async fn lift(self) -> Result<Vec<u64>> {
-        let lifted = self.book.lift(&self.patch, &self.ports).await;
-        self.hits.off();
-        lifted.context(|| format!("lift {}", self.hits.text()))?;
+    pub async fn lift(mut self) -> Result<Vec<u64>> {
+        self.guard.lift().await?;
         self.book.counts()
-    }
-}
-
-impl Drop for Rules {
-    fn drop(&mut self) {
-        if self.book.is_on() {
-            let (book, patch, ports) = (self.book.clone(), self.patch.clone(), self.ports.clone());
-            lift_aside(async move |rtnl| book.lift(&patch.over(rtnl), &ports).await);
-            self.hits.off();
-        }
     }
 }
 
@@ -215,10 +214,6 @@ enum State {
 }
 
 impl Book {
-    fn is_on(&self) -> bool {
-        matches!(&*self.held(), State::On(_))
-    }
-
     fn counts(&self) -> Result<Vec<u64>> {
         match &*self.held() {
             State::Off(counts) => Ok(counts.clone()),

@@ -49,8 +49,18 @@ enum Sleepers {
     Processes(Vec<i32>),
 }
 
+impl Lab {
+    /// Puts a host to sleep; see [`Suspension`]. It needs a patch.
+    ///
+    /// # Errors
+    /// There is no such host or patch, or the host is dead.
+    pub async fn suspend(&self, host: &str) -> Result<Suspension> {
+        Suspension::begin(self, host).await
+    }
+}
+
 impl Suspension {
-    pub(crate) async fn begin(lab: &Lab, host: &str) -> Result<Self> {
+    async fn begin(lab: &Lab, host: &str) -> Result<Self> {
         let host: Host = lab.host(host)?.clone();
         let context = || format!("suspend host {}", host.name());
         host.is_awake().context(context)?;

@@ -48,14 +48,18 @@ pub struct TrackingBuilder {
     aim: Aim,
 }
 
-impl TrackingBuilder {
-    pub(crate) fn new(lab: &Lab) -> Self {
+impl Lab {
+    /// A router that keeps state of every connection: a firewall, a load balancer, or, where it
+    /// is [`TrackingBuilder::masquerading`], a NAT.
+    pub fn router_tracks(&self) -> TrackingBuilder {
         let aim = Aim { any_fate: true, ..Aim::default() };
         let (hidden, idle) = (None, None);
         let (loose, liberal, strangers) = (true, false, Strangers::Pass);
-        Self { lab: lab.clone(), hidden, loose, liberal, strangers, idle, aim }
+        TrackingBuilder { lab: self.clone(), hidden, loose, liberal, strangers, idle, aim }
     }
+}
 
+impl TrackingBuilder {
     /// Hides this host behind the router's own address, as a NAT does. What arrives for that
     /// address and belongs to no connection is answered by the router itself, with a reset,
     /// unless strangers are dropped.
@@ -223,7 +227,7 @@ impl Tracking {
             return Err(Error::mismatch("router", "forgets a connection", seen));
         }
         self.router.forget()?;
-        self.lab.scene().note("the router has lost its state");
+        self.lab.stage().note("the router has lost its state");
         Ok(())
     }
 
@@ -236,7 +240,7 @@ impl Tracking {
         loop {
             let (look, known) = (Stamp::now(), self.known()?);
             if known == 0 {
-                self.lab.scene().note("the router has forgotten the connection");
+                self.lab.stage().note("the router has forgotten the connection");
                 return Ok(look);
             }
             let waited = look.since(began);

@@ -34,8 +34,8 @@ use crate::{
         inside,
         netns::Netns,
         private_tmpfs::{self, MOUNTPOINT},
-        probe::{self, GUEST_KERNEL},
-        spawn,
+        probe::GUEST_KERNEL,
+        program, spawn,
     },
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct Plan<'a> {
 /// There is no such kernel, it may not run here, or it does not come up.
 pub(crate) fn boot(plan: &Plan<'_>) -> Result<Guest> {
     let context = || format!("boot a guest kernel as host {}", plan.host);
-    let kernel = probe::program(GUEST_KERNEL).ok_or_else(|| {
+    let kernel = program::find(GUEST_KERNEL).ok_or_else(|| {
         Error::system(context(), format!("there is no program {GUEST_KERNEL}"))
             .advise("install user-mode-linux (scripts/setup)")
     })?;

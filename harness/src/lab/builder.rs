@@ -2,10 +2,9 @@
 
 use futures::{future::try_join_all, try_join};
 
-use super::{Lab, Patch, Router, built::Inner, settings};
+use super::{Lab, Labs, Patch, Router, built::Inner, settings};
 use crate::{
     error::{Error, Result},
-    scene::Scene,
     sys::{
         rtnl::{self, Rtnl},
         tc,
@@ -59,7 +58,7 @@ enum Middle {
 #[derive(Debug, Clone)]
 #[must_use = "a lab is there once it is built"]
 pub struct LabBuilder {
-    scene: Scene,
+    labs: Labs,
     names: Vec<String>,
     middle: Middle,
     pub(super) mtu: u32,
@@ -69,9 +68,9 @@ pub struct LabBuilder {
 }
 
 impl LabBuilder {
-    pub(crate) fn new(scene: &Scene) -> Self {
+    pub(super) fn new(labs: &Labs) -> Self {
         Self {
-            scene: scene.clone(),
+            labs: labs.clone(),
             names: vec!["a".to_owned(), "b".to_owned()],
             middle: Middle::Patch,
             mtu: 1500,
@@ -147,7 +146,7 @@ impl LabBuilder {
     /// The description is impossible, or the kernel refuses a part of it.
     pub async fn build(self) -> Result<Lab> {
         self.check()?;
-        self.scene.once_prepared(settings::prepare_middle)?;
+        self.labs.stage().once_prepared(settings::prepare_middle)?;
         let hosts = self.make_hosts()?;
         let middle = Rtnl::start(rtnl::socket()?);
         let switched = (self.middle == Middle::Router).then(|| self.switch_on_router());
@@ -174,11 +173,11 @@ impl LabBuilder {
         };
         try_join!(configured, wires)?;
         let wire = self.observe(patch.as_ref(), router.as_ref(), &hosts)?;
-        let scene = self.scene.clone();
-        let inner = Inner { scene: scene.clone(), hosts, patch, router, wire, plan: self, middle };
+        let labs = self.labs.clone();
+        let inner = Inner { labs: labs.clone(), hosts, patch, router, wire, plan: self, middle };
         let lab = Lab::new(inner);
         lab.carries().await?;
-        scene.keep_lab(&lab);
+        labs.keep(&lab);
         Ok(lab)
     }
 

@@ -1,20 +1,16 @@
 //! A lab that has been built.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::future::try_join_all;
 
-use super::{Host, HostKind, Ip, LabBuilder, Neighbours, Patch, Router, answers_to, carries};
+use super::{Host, HostKind, Ip, LabBuilder, Labs, Neighbours, Patch, Router, answers_to, carries};
 use crate::{
     error::{Error, Result},
-    fault::{
-        BlackHoleBuilder, Death, ForwardBuilder, IcmpError, Impostor, Rule, RulesBuilder,
-        Suspension, TrackingBuilder, packets,
-    },
+    stage::Stage,
     sys::rtnl::Rtnl,
     wire::Wire,
 };
@@ -25,7 +21,7 @@ pub struct Lab(Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) scene: crate::Scene,
+    pub(super) labs: Labs,
     pub(super) hosts: Vec<Host>,
     pub(super) patch: Option<Patch>,
     pub(super) router: Option<Router>,
@@ -52,7 +48,7 @@ impl Lab {
         for host in self.hosts() {
             let _ = host.alive(super::teardown::extinguish);
         }
-        self.0.scene.forget(&self);
+        self.0.labs.forget(&self);
     }
 
     /// The host of this name.
@@ -110,28 +106,9 @@ impl Lab {
             .ok_or_else(|| Error::usage("this lab has no router: build it with routed()"))
     }
 
-    /// The scene it was built for.
-    #[must_use]
-    pub fn scene(&self) -> &crate::Scene {
-        &self.0.scene
-    }
-
-    /// Takes a host's power away; see [`Death`].
-    pub fn power_off(&self, host: &str) -> Death {
-        Death::power_off(self, host)
-    }
-
-    /// Lets a host's kernel panic: as a power-off, but its network card holds the link.
-    pub fn panic(&self, host: &str) -> Death {
-        Death::panic(self, host)
-    }
-
-    /// Puts a host to sleep; see [`Suspension`]. It needs a patch.
-    ///
-    /// # Errors
-    /// There is no such host or patch, or the host is dead.
-    pub async fn suspend(&self, host: &str) -> Result<Suspension> {
-        Suspension::begin(self, host).await
+    /// The stage of its case.
+    pub(crate) fn stage(&self) -> &Stage {
+        self.0.labs.stage()
     }
 
     /// Gives a dead host a new kernel. Its end of the cable lies with `holder`, or in the middle.
@@ -204,58 +181,5 @@ impl Lab {
         });
         try_join_all(ports.map(|port| carries(rtnl.clone(), port.index))).await?;
         Ok(())
-    }
-
-    /// A fault that swallows segments in the patch; see [`crate::fault::BlackHole`].
-    pub fn black_hole(&self) -> BlackHoleBuilder {
-        BlackHoleBuilder::new(self)
-    }
-
-    /// Rules for single packets in the patch; see [`crate::fault::Rules`].
-    pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) -> RulesBuilder {
-        RulesBuilder::new(self, rules)
-    }
-
-    /// Somebody in the patch who speaks in this end's name to its peer; see [`Impostor`].
-    ///
-    /// # Errors
-    /// The lab has no patch, or the peer is not in it.
-    pub fn impersonate(&self, end: &crate::End) -> Result<Impostor> {
-        Impostor::new(self, end.local_address(), end.remote_address())
-    }
-
-    /// The same where there is no connection yet, or none any more: speaks as `from` to `to`.
-    ///
-    /// # Errors
-    /// The lab has no patch, or nobody in it has the address `to`.
-    pub fn impersonate_towards(&self, from: SocketAddr, to: SocketAddr) -> Result<Impostor> {
-        Impostor::new(self, from, to)
-    }
-
-    /// A middlebox that refuses a host's data: it answers with a reset in the receiver's name, and
-    /// lets the receiver know nothing.
-    pub fn reject_from(&self, host: &str) -> RulesBuilder {
-        self.rules([packets().from(host).carrying_data().are_reset()])
-    }
-
-    /// A router that answers what it should forward with an ICMP error.
-    pub fn router_answers(&self, error: IcmpError) -> ForwardBuilder {
-        ForwardBuilder::icmp_error(self, error)
-    }
-
-    /// A router that forwards in silence nothing, or not all.
-    pub fn router_drops(&self) -> ForwardBuilder {
-        ForwardBuilder::router_drop(self)
-    }
-
-    /// A router that answers what it should forward with a TCP reset in the receiver's name.
-    pub fn router_resets(&self) -> ForwardBuilder {
-        ForwardBuilder::router_reset(self)
-    }
-
-    /// A router that keeps state of every connection: a firewall, a load balancer, or, where it
-    /// is [`TrackingBuilder::masquerading`], a NAT.
-    pub fn router_tracks(&self) -> TrackingBuilder {
-        TrackingBuilder::new(self)
     }
 }

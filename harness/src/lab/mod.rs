@@ -7,6 +7,7 @@ mod builder;
 mod built;
 mod card;
 mod host;
+mod kept;
 mod patch;
 mod router;
 mod socket_view;
@@ -17,10 +18,11 @@ pub use built::Lab;
 pub(crate) use card::Card;
 pub(crate) use host::Life;
 pub use host::{Host, Running};
+pub(crate) use kept::Labs;
 pub use patch::{Patch, Port};
 pub use router::Router;
 pub(crate) use router::Tracks;
-pub use socket_view::{Sighting, SocketView, snapshot};
+pub use socket_view::{SocketView, snapshot};
 
 pub use crate::sys::ip::Ip;
 pub(crate) use crate::sys::{

@@ -12,7 +12,7 @@ use crate::{
     stall::pace,
     stamp::Stamp,
     sys::sock_diag::{SocketEntry, State, Timer},
-    verdict::Window,
+    verdict::Sighting,
 };
 
 /// How long a state is waited for where a case does not say. Far above what any transition on a
@@ -23,9 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_millis(1);
 /// How often it is asked in a long wait, so that what is seen late is late by a thousandth.
 const LOOKS_IN_A_WAIT: u32 = 1000;
-/// Between two looks no more than this may pass, or a fifth of a percent of the wait, for them to
-/// tell when something happened.
-const SHARP_ENOUGH: Duration = Duration::from_millis(200);
 
 /// One end of one connection, as its host's kernel holds it, found by its two addresses even
 /// when no process has it any more.
@@ -34,36 +31,6 @@ pub struct SocketView {
     host: Host,
     local: SocketAddr,
     remote: SocketAddr,
-}
-
-/// A state with the first and the last moment it was seen in.
-#[derive(Debug, Clone)]
-pub struct Sighting {
-    /// The first look that showed it.
-    pub first: Stamp,
-    /// The last look before it that did not: the state began between the two.
-    pub before: Stamp,
-    /// The socket as first seen in it; `None` when what was awaited is that it is gone.
-    pub entry: Option<SocketEntry>,
-}
-
-impl Sighting {
-    /// Says whether it happened inside the window, counted from `since`: not seen before the window
-    /// opens, and not still awaited once it is closed.
-    ///
-    /// # Errors
-    /// As [`Window::judge`]; [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow) if it was not looked often enough to tell.
-    pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
-        let (seen, unseen) = (self.first.since(since), self.before.since(since));
-        window.judge(what, if seen < window.from { seen } else { unseen.max(window.from) })?;
-        let blind = self.first.since(self.before);
-        if blind > SHARP_ENOUGH.max(seen / (LOOKS_IN_A_WAIT / 5)) {
-            return Err(Error::too_slow(format!(
-                "{what} {seen:.3?}, but nobody looked for {blind:?}"
-            )));
-        }
-        Ok(())
-    }
 }
 
 impl SocketView {

@@ -3,7 +3,7 @@
 //! What cannot be known is taken for met: the runner in the guest asks again, by trying.
 
 use super::needs::{Need, Unmet};
-use crate::sys::probe;
+use crate::sys::program;
 use crate::virt::Kernel;
 
 /// The modules behind a need, by the names they have in a kernel's module list.
@@ -27,7 +27,7 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
         // What this machine has is put into the image.
         Need::Program(_) => return need.check(),
         Need::Nft | Need::Reject | Need::Hold | Need::Conntrack
-            if probe::program("nft").is_none() =>
+            if program::find("nft").is_none() =>
         {
             Err("there is no program nft".to_owned())
         }

@@ -12,7 +12,7 @@ use super::needs::Unmet;
 use super::places::Places;
 use super::registry::Registry;
 use crate::error::Result;
-use crate::sys::probe;
+use crate::sys::program;
 use crate::virt::{Guest, Image, Kernel, Told, image};
 
 /// A guest that boots for fewer costs more than it saves.
@@ -40,7 +40,7 @@ impl Guests {
         let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
         // Most cases name the same few.
         let programs: BTreeSet<_> = needs.filter_map(elsewhere::programs).collect();
-        let programs = programs.into_iter().filter_map(probe::program).collect();
+        let programs = programs.into_iter().filter_map(program::find).collect();
         Self { places, keep, programs, images: Mutex::default() }
     }
 

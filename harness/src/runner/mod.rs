@@ -18,6 +18,7 @@ pub mod evidence;
 pub mod guests;
 pub mod inside;
 pub mod jobs;
+mod keeper;
 pub mod kernels;
 pub mod launch;
 pub mod libtest;

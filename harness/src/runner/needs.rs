@@ -4,7 +4,10 @@ use std::fmt;
 
 pub use lastack_sys::error::Unmet;
 
-use crate::sys::probe::{self, Answer, Trial};
+use crate::sys::{
+    probe::{self, Answer, Trial},
+    program,
+};
 
 /// Something that not every machine has. A case without it is ignored, never passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +120,7 @@ impl Need {
 }
 
 fn program(name: &str) -> Answer {
-    probe::program(name).map(drop).ok_or_else(|| format!("there is no program {name}"))
+    program::find(name).map(drop).ok_or_else(|| format!("there is no program {name}"))
 }
 
 impl fmt::Display for Need {

@@ -2,12 +2,14 @@
 
 pub(crate) mod judged;
 mod outcome;
+mod sighting;
 pub mod timers;
 mod wheel;
 mod window;
 
 pub use judged::Judged;
 pub use outcome::{Drained, Outcome};
+pub use sighting::Sighting;
 pub use wheel::Wheel;
 pub use window::Window;
 

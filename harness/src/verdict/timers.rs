@@ -6,10 +6,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::Window;
+use super::{Sighting, Window};
 use crate::{
     error::{Error, Result},
-    lab::Sighting,
     stamp::Stamp,
     wire::Retries,
 };

@@ -6,15 +6,58 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr::null;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::{getegid, geteuid};
 
-use super::spawn::{Owner, Spawn, Task, copy_above, text};
-use crate::error::Result;
+use crate::error::{Context, Error, Result};
+
+/// Who owns the fresh namespaces, and so with which rights they are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The machine's own root: no user namespace is needed.
+    Root,
+    /// Whoever runs this: in a fresh user namespace, where they are root.
+    User,
+}
+
+impl Owner {
+    /// The word for it on a command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::User => "user",
+        }
+    }
+}
+
+/// What the child does once its surroundings are made.
+pub(super) enum Task {
+    /// Becomes this same program, in the role its arguments name.
+    Execute,
+    /// Asks whether it may write the file, and ends.
+    Inspect(CString),
+    /// Ends at once: that its surroundings could be made was the question.
+    End,
+}
+
+/// The process that is wanted.
+pub(super) struct Wanted<'fd> {
+    pub(super) arguments: Vec<CString>,
+    /// Its descriptors, as 0, 1, 2 and so on.
+    pub(super) descriptors: Vec<BorrowedFd<'fd>>,
+    /// Who owns its fresh namespaces, if it gets any.
+    pub(super) namespaces: Option<Owner>,
+    /// How long the files may grow that it writes, in bytes.
+    pub(super) file_limit: Option<u64>,
+    pub(super) task: Task,
+}
 
 /// What the child was doing when the system refused.
 #[derive(Clone, Copy)]
@@ -51,11 +94,11 @@ pub(super) struct Plan<'a> {
     descriptors: Vec<OwnedFd>,
     reporter: OwnedFd,
     maps: [(&'static CStr, Vec<u8>); 3],
-    spawn: &'a Spawn<'a>,
+    wanted: &'a Wanted<'a>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn of(spawn: &'a Spawn<'a>, reporter: &OwnedFd) -> Result<Self> {
+    pub(super) fn of(wanted: &'a Wanted<'a>, reporter: &OwnedFd) -> Result<Self> {
         let environment = std::env::vars_os()
             .map(|(mut pair, value)| {
                 pair.push("=");
@@ -66,12 +109,12 @@ impl<'a> Plan<'a> {
         let pointers = |strings: &[CString]| {
             strings.iter().map(|s| s.as_ptr()).chain([null()]).collect::<Vec<_>>()
         };
-        let above = spawn.descriptors.len() as RawFd + 1;
+        let above = wanted.descriptors.len() as RawFd + 1;
         Ok(Self {
-            argv: pointers(&spawn.arguments),
+            argv: pointers(&wanted.arguments),
             envp: pointers(&environment),
             _environment: environment,
-            descriptors: spawn
+            descriptors: wanted
                 .descriptors
                 .iter()
                 .map(|descriptor| copy_above(*descriptor, above))
@@ -83,14 +126,14 @@ impl<'a> Plan<'a> {
                 (c"/proc/self/uid_map", format!("0 {} 1", geteuid()).into_bytes()),
                 (c"/proc/self/gid_map", format!("0 {} 1", getegid()).into_bytes()),
             ],
-            spawn,
+            wanted,
         })
     }
 
     /// The namespaces to clone into.
     pub(super) fn flags(&self) -> libc::c_int {
         let fresh = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWNET;
-        match self.spawn.namespaces {
+        match self.wanted.namespaces {
             None => 0,
             Some(Owner::Root) => fresh,
             Some(Owner::User) => fresh | libc::CLONE_NEWUSER,
@@ -113,7 +156,7 @@ impl<'a> Plan<'a> {
             if self.flags() & libc::CLONE_NEWNS != 0 {
                 self.remount();
             }
-            match &self.spawn.task {
+            match &self.wanted.task {
                 Task::End => {
                     self.raise_loopback();
                     libc::_exit(0)
@@ -150,7 +193,7 @@ impl<'a> Plan<'a> {
                 files.rlim_cur = files.rlim_max.min(1024);
                 libc::setrlimit(libc::RLIMIT_NOFILE, &raw const files);
             }
-            if let Some(bytes) = self.spawn.file_limit {
+            if let Some(bytes) = self.wanted.file_limit {
                 let size = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
                 libc::setrlimit(libc::RLIMIT_FSIZE, &raw const size);
             }
@@ -246,6 +289,19 @@ unsafe fn report(reporter: RawFd, step: Step) -> ! {
         libc::write(reporter, message.as_ptr().cast(), message.len());
         libc::_exit(127)
     }
+}
+
+pub(super) fn text(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes())
+        .map_err(|_| Error::usage(format!("{} holds a NUL byte", text.to_string_lossy())))
+}
+
+/// A copy of `descriptor` numbered `least` or above, closed by exec.
+fn copy_above(descriptor: BorrowedFd<'_>, least: RawFd) -> Result<OwnedFd> {
+    let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(least))
+        .context(|| format!("copy descriptor {}", descriptor.as_raw_fd()))?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Clones this process. The parent gets the child's pid and pidfd; the child gets none.

@@ -13,7 +13,8 @@ use nix::{
     sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
 };
 
-use super::spawn::CONTROL;
+/// The number of the control socket in every process that lastack starts from itself.
+pub const CONTROL: RawFd = 3;
 
 /// Makes `command` start inside the network namespace `netns`, with `control` (when given)
 /// as its descriptor [`CONTROL`], and with SIGPIPE as a freshly executed program finds it.

@@ -19,6 +19,7 @@ pub mod nft;
 pub mod packet;
 pub mod private_tmpfs;
 pub mod probe;
+pub mod program;
 pub mod qdisc;
 pub mod ready;
 pub mod routes;
@@ -34,6 +35,7 @@ pub mod sysctl;
 pub mod tbf;
 pub mod tc;
 pub mod tcp_info;
+mod tcp_state;
 pub mod transmit;
 
 pub use error::{Error, ErrorKind, Mismatch, Result};

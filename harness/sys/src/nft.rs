@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::probe::program;
+use super::program;
 use crate::error::{Context, Error, Result};
 
 /// Loads `rules` in one transaction, all or nothing (`nft(8)`, `-f`).
@@ -27,7 +27,7 @@ pub fn counters(table: &str) -> Result<String> {
 
 fn run(arguments: &[&str], input: &str, purpose: &str) -> Result<String> {
     let context = || "run nft".to_owned();
-    let Some(nft) = program("nft") else {
+    let Some(nft) = program::find("nft") else {
         return Err(Error::system("run nft", "there is no such program")
             .advise("install nftables (scripts/setup)"));
     };

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -219,21 +218,6 @@ fn version(release: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Where a program is: in PATH, or where Debian keeps what ordinary users' PATHs leave out.
-#[must_use]
-pub fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join(name))
-        .find(|file| executable(file))
-}
-
-fn executable(file: &Path) -> bool {
-    use nix::unistd::{AccessFlags, access};
-    file.is_file() && access(file, AccessFlags::X_OK).is_ok()
-}
-
 /// Whether this process is the machine's root, with the rights to show for it.
 ///
 /// # Errors
@@ -259,12 +243,5 @@ mod tests {
         assert_eq!(version("5.4.0-150-generic"), (5, 4));
         assert_eq!(version("weird"), (0, 0));
         assert_eq!(version(""), (0, 0));
-    }
-
-    #[test]
-    fn a_program_is_found_and_a_missing_one_is_not() {
-        assert!(program("sh").is_some());
-        assert_eq!(program("no-such-program-of-lastack"), None);
-        assert_eq!(program(""), None);
     }
 }

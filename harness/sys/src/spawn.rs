@@ -9,61 +9,24 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use super::child::Child;
-use super::clone::{Plan, Step, clone};
+use super::clone::{Plan, Step, Task, Wanted, clone, text};
 use crate::error::{Context, Error, Result};
 
-/// The number of the control socket in every process that lastack starts from itself.
-pub const CONTROL: RawFd = 3;
+pub use super::clone::Owner;
+pub use super::inside::CONTROL;
 
 /// The number of the journal in the process of a case.
 pub const JOURNAL: RawFd = 4;
 
-/// Who owns the fresh namespaces, and so with which rights they are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// The machine's own root: no user namespace is needed.
-    Root,
-    /// Whoever runs this: in a fresh user namespace, where they are root.
-    User,
-}
-
-impl Owner {
-    /// The word for it on a command line.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::User => "user",
-        }
-    }
-}
-
-/// What the child does once its surroundings are made.
-pub(super) enum Task {
-    /// Becomes this same program, in the role its arguments name.
-    Execute,
-    /// Asks whether it may write the file, and ends.
-    Inspect(CString),
-    /// Ends at once: that its surroundings could be made was the question.
-    End,
-}
-
 /// A process about to be started.
 #[must_use = "nothing runs until `start`"]
-pub struct Spawn<'fd> {
-    pub(super) arguments: Vec<CString>,
-    pub(super) descriptors: Vec<BorrowedFd<'fd>>,
-    pub(super) namespaces: Option<Owner>,
-    pub(super) file_limit: Option<u64>,
-    pub(super) task: Task,
-}
+pub struct Spawn<'fd>(Wanted<'fd>);
 
 impl<'fd> Spawn<'fd> {
     /// This program again, with these arguments after its own name.
@@ -93,26 +56,27 @@ impl<'fd> Spawn<'fd> {
     }
 
     fn with(arguments: Vec<CString>, task: Task) -> Self {
-        Self { arguments, descriptors: Vec::new(), namespaces: None, file_limit: None, task }
+        let (descriptors, namespaces, file_limit) = (Vec::new(), None, None);
+        Self(Wanted { arguments, descriptors, namespaces, file_limit, task })
     }
 
     /// In fresh pid, mount and network namespaces of this owner, as their pid 1, with a /proc
     /// of its own.
     pub fn namespaces(mut self, owner: Owner) -> Self {
-        self.namespaces = Some(owner);
+        self.0.namespaces = Some(owner);
         self
     }
 
     /// With exactly these descriptors, as 0, 1, 2 and so on; every other one is closed.
     pub fn descriptors(mut self, descriptors: impl IntoIterator<Item = BorrowedFd<'fd>>) -> Self {
-        self.descriptors = descriptors.into_iter().collect();
+        self.0.descriptors = descriptors.into_iter().collect();
         self
     }
 
     /// No file that it or its children write may grow past this many bytes: a case that
     /// prints for ever must not fill the machine's memory with its captured output.
     pub fn file_limit(mut self, bytes: u64) -> Self {
-        self.file_limit = Some(bytes);
+        self.0.file_limit = Some(bytes);
         self
     }
 
@@ -124,13 +88,13 @@ impl<'fd> Spawn<'fd> {
     /// # Errors
     /// The system refuses the process, its namespaces or the program; the message says which.
     pub fn start(&self) -> Result<Child> {
-        let what = || match self.namespaces {
+        let what = || match self.0.namespaces {
             Some(Owner::Root) => "start a process in fresh namespaces".to_owned(),
             Some(Owner::User) => "start a process in a fresh user namespace".to_owned(),
             None => "start a process".to_owned(),
         };
         let (report, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC).context(what)?;
-        let plan = Plan::of(self, &reporter)?;
+        let plan = Plan::of(&self.0, &reporter)?;
 
         // No handler of ours may run in the child, on a copy of the parent's memory.
         let mut before = SigSet::empty();
@@ -179,19 +143,6 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     let descriptor = unsafe { std::mem::ManuallyDrop::new(OwnedFd::from_raw_fd(number)) };
     fcntl(&*descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).context(what)?;
     Ok(std::mem::ManuallyDrop::into_inner(descriptor))
-}
-
-pub(super) fn text(text: &OsStr) -> Result<CString> {
-    CString::new(text.as_bytes())
-        .map_err(|_| Error::usage(format!("{} holds a NUL byte", text.to_string_lossy())))
-}
-
-/// A copy of `descriptor` numbered `least` or above, closed by exec.
-pub(super) fn copy_above(descriptor: BorrowedFd<'_>, least: RawFd) -> Result<OwnedFd> {
-    let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(least))
-        .context(|| format!("copy descriptor {}", descriptor.as_raw_fd()))?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 #[cfg(test)]

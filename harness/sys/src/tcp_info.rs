@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sock_diag::State;
+use super::tcp_state::State;
 
 /// `TCP_INFO` as one kernel gave it. The structure grows with the kernel, so a field that this
 /// kernel does not know is `None` (`include/uapi/linux/tcp.h`).

@@ -10,6 +10,7 @@ pub fn cases(family: &mut Family) {
     told!(family, "ZZ-02",
         a_sysctl_set_at_first_is_the_hosts_own
         a_sysctl_can_be_read_and_written_later
+        a_host_says_whether_it_has_a_sysctl
         a_sysctl_that_does_not_exist_is_told_by_host_and_knob
         a_sysctl_outside_the_network_is_refused
         a_sysctl_that_all_share_is_refused
@@ -31,6 +32,14 @@ async fn a_sysctl_can_be_read_and_written_later(scene: Scene) -> Result {
     a.set_sysctl(range, "40000 40010")?;
     same("on a", "40000\t40010".to_owned(), a.sysctl(range)?)?;
     same("on b", "32768\t60999".to_owned(), b.sysctl(range)?)
+}
+
+async fn a_host_says_whether_it_has_a_sysctl(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let a = lab.host("a")?;
+    holds("it has one that every kernel has", a.has_sysctl(KNOB)?)?;
+    holds("it has none of an invented name", !a.has_sysctl("net.ipv4.no_such_knob")?)?;
+    refused(a.has_sysctl("kernel.panic"), &["kernel.panic", "only those"])
 }
 
 async fn a_sysctl_that_does_not_exist_is_told_by_host_and_knob(scene: Scene) -> Result {

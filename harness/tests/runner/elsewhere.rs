@@ -159,7 +159,7 @@ fn no_such_kernel() -> Checked {
     // Nor is there one without the program that runs it.
     let seen =
         run(life("virtual_program", &["run", "--kernel", "virtual"]).env("PATH", nowhere.path()))?;
-    if lastack::sys::probe::program("qemu-system-x86_64").is_none_or(|qemu| outside_sbin(&qemu)) {
+    if lastack::sys::program::find("qemu-system-x86_64").is_none_or(|qemu| outside_sbin(&qemu)) {
         seen.ends(3)?.complains("qemu-system-x86_64")?.complains("scripts/setup")?;
     }
     Ok(())

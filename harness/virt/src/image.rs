@@ -66,7 +66,9 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
     let context = || format!("build the image of kernel {}", kernel.release);
     let mut archive = Archive::new();
-    for (number, module) in modules::collect(kernel)?.into_iter().enumerate() {
+    for (number, module) in
+        modules::collect(kernel.index(), &kernel.release)?.into_iter().enumerate()
+    {
         let path = format!("{}/{number:02}-{}", init::MODULES, module.name);
         archive.file(&path, &module.bytes).context(context)?;
     }

@@ -10,6 +10,8 @@
 //! cases: a guest is given a manifest, which only the function called in it reads, and says frames,
 //! which only who booted it reads.
 
+#![forbid(unsafe_code)]
+
 mod archive;
 mod bzimage;
 mod console;
@@ -17,6 +19,7 @@ mod console;
 mod fakes;
 pub mod image;
 pub mod init;
+mod lack;
 pub mod machine;
 mod modules;
 mod port;
@@ -27,5 +30,6 @@ pub mod trial;
 mod watch;
 
 pub use image::Image;
+pub use lack::Lack;
 pub use machine::{Guest, MachineEnd, Told};
-pub use store::{Kernel, Lack};
+pub use store::Kernel;

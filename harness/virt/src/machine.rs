@@ -139,7 +139,7 @@ impl Guest {
             .map(File::from)
             .context(context)?;
         image.write(&mut file, manifest).context(context)?;
-        let mut command = qemu::command(&program, image.kernel(), memory, file.into());
+        let mut command = qemu::command(&program, image.kernel().vmlinuz(), memory, file.into());
         let (leash, collar) = UnixStream::pair().context(context)?;
         let (tell, told) = mpsc::channel();
         let (started, start) = mpsc::channel();

@@ -12,7 +12,6 @@ use std::{
 
 use object::{Object, ObjectSection};
 
-use super::store::Kernel;
 use lastack_sys::error::{Context, Error, Result};
 
 /// Without these a guest cannot talk, or has no cable to give a case, or cannot say what its
@@ -106,38 +105,44 @@ pub(super) struct Module {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a guest of this kernel gets, each module behind all that it needs.
+/// What a guest of a kernel of this release gets, each module behind all that it needs.
 ///
 /// # Errors
 /// One cannot be read, or is of another kernel.
-pub(super) fn collect(kernel: &Kernel) -> Result<Vec<Module>> {
+pub(super) fn collect(index: &Index, release: &str) -> Result<Vec<Module>> {
     let mut order = Vec::new();
     let mut met = BTreeSet::new();
     for name in wanted() {
-        add(kernel, name, &mut met, &mut order)?;
+        add(index, release, name, &mut met, &mut order)?;
     }
     Ok(order)
 }
 
-fn add(kernel: &Kernel, name: &str, met: &mut BTreeSet<String>, order: &mut Vec<Module>) -> Result {
-    let Some(file) = kernel.index().files.get(name) else { return Ok(()) };
+fn add(
+    index: &Index,
+    release: &str,
+    name: &str,
+    met: &mut BTreeSet<String>,
+    order: &mut Vec<Module>,
+) -> Result {
+    let Some(file) = index.files.get(name) else { return Ok(()) };
     if !met.insert(name.to_owned()) {
         return Ok(());
     }
-    let context = || format!("take module {name} for kernel {}", kernel.release);
+    let context = || format!("take module {name} for kernel {release}");
     let mut bytes = unpack(file).context(|| format!("read module {}", file.display()))?;
     let said = Said::by(&bytes).context(context)?;
-    if said.kernel != kernel.release {
+    if said.kernel != release {
         let other = format!("{} was built for kernel {}", file.display(), said.kernel);
         return Err(Error::system(context(), other)
             .advise("unpack the kernel's package anew (scripts/setup)"));
     }
     for needed in said.needs {
-        if !kernel.has_module(&needed) {
+        if !index.has(&needed) {
             return Err(Error::system(context(), format!("the kernel lacks {needed}, its need"))
                 .advise("unpack the kernel's package whole (scripts/setup)"));
         }
-        add(kernel, &needed, met, order)?;
+        add(index, release, &needed, met, order)?;
     }
     strip_signature(&mut bytes);
     order.push(Module { name: name.to_owned(), bytes });
@@ -206,11 +211,15 @@ mod tests {
     use super::*;
     use crate::fakes::{self, RELEASE};
 
+    /// The folder of modules in a kernel's package.
+    fn folder(root: &Path) -> PathBuf {
+        root.join("lib/modules").join(RELEASE)
+    }
+
     #[test]
     fn modules_come_behind_what_they_need_and_without_signatures() {
         let root = fakes::kernel(RELEASE, RELEASE);
-        let kernel = Kernel::at(root.path()).unwrap();
-        let modules = collect(&kernel).unwrap();
+        let modules = collect(&Index::read(&folder(root.path())), RELEASE).unwrap();
         let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names, ["virtio_console", "veth", "inet_diag", "tcp_diag", "sch_netem"]);
         assert!(modules.iter().all(|module| !module.bytes.ends_with(SIGNED)));
@@ -221,16 +230,17 @@ mod tests {
     #[test]
     fn a_module_of_another_kernel_is_refused() {
         let root = fakes::kernel(RELEASE, RELEASE);
-        let kernel = Kernel::at(root.path()).unwrap();
-        let netem = kernel.modules().join("kernel/sch_netem.ko");
+        let folder = folder(root.path());
+        let index = Index::read(&folder);
+        let netem = folder.join("kernel/sch_netem.ko");
         fs::write(&netem, fakes::module("6.12.5-other", "")).unwrap();
-        let error = collect(&kernel).err().unwrap().to_string();
+        let error = collect(&index, RELEASE).err().unwrap().to_string();
         assert!(error.contains("sch_netem.ko was built for kernel 6.12.5-other"), "{error}");
         fs::write(&netem, fakes::module(RELEASE, "absent")).unwrap();
-        let error = collect(&kernel).err().unwrap().to_string();
+        let error = collect(&index, RELEASE).err().unwrap().to_string();
         assert!(error.contains("the kernel lacks absent"), "{error}");
         fs::write(&netem, b"not a module").unwrap();
-        assert!(collect(&kernel).is_err());
+        assert!(collect(&index, RELEASE).is_err());
     }
 
     #[test]

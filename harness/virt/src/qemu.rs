@@ -8,10 +8,14 @@
 //! has been taken off it: an interrupt in the guest that comes a little sooner or later, and can
 //! turn the order of two processes that were ready at the same time.
 
-use std::{os::fd::OwnedFd, path::PathBuf, process::Command};
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use super::store::{Kernel, Lack};
-use lastack_sys::{inside, probe};
+use super::lack::Lack;
+use lastack_sys::{inside, program};
 
 /// The program.
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -70,7 +74,7 @@ pub(super) fn program() -> Result<PathBuf, Lack> {
             format!("virtual kernels are for x86_64, and this is {}", std::env::consts::ARCH);
         return Err(Lack { reason, remedy: "run it on such a machine".to_owned() });
     }
-    probe::program(PROGRAM).ok_or_else(|| Lack {
+    program::find(PROGRAM).ok_or_else(|| Lack {
         reason: format!("there is no program {PROGRAM}"),
         remedy: "install qemu-system-x86 (scripts/setup)".to_owned(),
     })
@@ -90,18 +94,13 @@ pub(super) fn memory() -> Result<u32, String> {
 }
 
 /// The command that runs a guest.
-pub(super) fn command(
-    program: &std::path::Path,
-    kernel: &Kernel,
-    memory: u32,
-    image: OwnedFd,
-) -> Command {
+pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedFd) -> Command {
     let mut command = Command::new(program);
     command
         .args(MACHINE.iter().flat_map(|words| words.split(' ')))
         .args(["-m", &format!("{memory}M")])
         .arg("-kernel")
-        .arg(kernel.vmlinuz())
+        .arg(vmlinuz)
         .args(["-append", &COMMAND_LINE.join(" ")])
         .stdin(image)
         .stdout(std::process::Stdio::piped())

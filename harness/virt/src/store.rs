@@ -6,35 +6,18 @@
 
 use std::{
     cmp::Reverse,
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use lastack_sys::error::Unmet;
-
-use super::{bzimage, modules, modules::Index, qemu};
+use super::{bzimage, lack::Lack, modules, modules::Index, qemu};
 
 /// Where `scripts/setup` unpacks kernels.
 pub const FOLDER: &str = "/var/cache/lastack/kernels";
 
 /// Names other folders, with a colon between them.
 pub const VARIABLE: &str = "LASTACK_KERNELS";
-
-/// What a virtual kernel cannot be had without, and is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lack {
-    /// What is missing, in one line.
-    pub reason: String,
-    /// What to do about it, in one line.
-    pub remedy: String,
-}
-
-impl fmt::Display for Lack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.reason, self.remedy)
-    }
-}
 
 /// A kernel with its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,13 +226,6 @@ fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
             ),
         }
     })
-}
-
-impl From<&Lack> for Unmet {
-    fn from(lack: &Lack) -> Self {
-        let Lack { reason, remedy } = lack.clone();
-        Self { need: "virtual".to_owned(), reason, remedy }
-    }
 }
 
 #[cfg(test)]

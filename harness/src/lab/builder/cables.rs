@@ -38,9 +38,9 @@ impl LabBuilder {
             patch.cable(end(0), end(1), self.mtu).await?;
             return Ok(Vec::new());
         }
-        let (end, scene) = (&end, &self.scene);
+        let (end, stage) = (&end, self.labs.stage());
         let cables = hosts.iter().enumerate().map(|(n, host)| async move {
-            let index = scene.next_port();
+            let index = stage.next_port();
             let name = format!("port{index}");
             let netns = router.map(AsRawFd::as_raw_fd);
             let near = LinkEnd { netns, name: &name, index, mac: port_mac(host) };
@@ -81,8 +81,9 @@ impl LabBuilder {
                 })
                 .collect::<Result<Vec<_>>>()?,
         };
-        self.scene.share_taps(&taps);
-        Wire::observe(taps, self.scene.journal().clone())
+        let stage = self.labs.stage();
+        stage.keeper().share_taps(&taps.iter().map(|(_, tap)| tap).collect::<Vec<_>>());
+        Wire::observe(taps, stage.journal().clone())
     }
 }
 

@@ -72,9 +72,9 @@ impl LabBuilder {
         let (subnet, n4) = if self.middle == Middle::Router { (n, 1) } else { (0, n) };
         let v4 = IpAddr::V4(Ipv4Addr::new(10, 0, subnet, n4));
         let v6 = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, subnet.into(), 0, 0, 0, n4.into()));
-        let journal = self.scene.journal().clone();
+        let journal = self.labs.stage().journal().clone();
         journal.write(&Record::Host { name: name.to_owned(), addresses: vec![v4, v6] });
-        self.scene.keep_namespace(name, &life.netns);
+        self.labs.stage().keeper().keep_namespace(name, &life.netns);
         let host = Host::new(host::Inner {
             name: name.to_owned(),
             life: Mutex::new(Ok(life)),
@@ -90,7 +90,7 @@ impl LabBuilder {
             journal,
             pids: Mutex::default(),
         });
-        self.scene.keep_host(&host);
+        self.labs.keep_host(&host);
         host
     }
 
@@ -105,7 +105,7 @@ impl LabBuilder {
     ) -> Result {
         let name = host.name().to_owned();
         let life = self.begin_lives(std::slice::from_ref(&name))?.remove(0);
-        self.scene.keep_namespace(&name, &life.netns);
+        self.labs.stage().keeper().keep_namespace(&name, &life.netns);
         let own = (INTERFACE, host.shell_interface());
         holder.move_link(index, own, life.netns.as_fd()).await?;
         host.live(life);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use super::Host;
 use crate::{
     error::{Context, Error, Result},
@@ -19,6 +21,18 @@ impl Host {
             return guest.sysctl(name);
         }
         self.netns()?.enter(|| sysctl::read(name))?.map_err(|error| error.on_host(self.name()))
+    }
+
+    /// Whether the host's kernel has a sysctl of this name.
+    ///
+    /// # Errors
+    /// The host is dead, or the name is not one of a network's.
+    pub fn has_sysctl(&self, name: &str) -> Result<bool> {
+        match self.sysctl(name) {
+            Ok(_) => Ok(true),
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a sysctl of the host.

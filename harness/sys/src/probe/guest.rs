@@ -5,8 +5,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Answer, program};
-use crate::private_tmpfs::{self, MOUNTPOINT};
+use super::Answer;
+use crate::{
+    private_tmpfs::{self, MOUNTPOINT},
+    program,
+};
 
 /// Debian's name for user-mode Linux.
 pub const PROGRAM: &str = "linux.uml";
@@ -17,7 +20,7 @@ const LAST_CHECK: &str = "Checking PROT_EXEC mmap";
 
 /// Lets the kernel begin, and ends it when it has tried what it needs of the machine.
 pub(super) fn guest() -> Answer {
-    let kernel = program(PROGRAM).ok_or_else(|| format!("there is no program {PROGRAM}"))?;
+    let kernel = program::find(PROGRAM).ok_or_else(|| format!("there is no program {PROGRAM}"))?;
     private_tmpfs::make().map_err(|error| error.to_string())?;
     let mut child = Command::new(&kernel)
         .args(["mem=64M", "con=null", "ssl=null", &format!("uml_dir={MOUNTPOINT}/")])

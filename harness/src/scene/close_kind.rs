@@ -2,10 +2,10 @@
 
 use nix::errno::Errno;
 
+use super::End;
 use crate::{
     error::{Error, Result},
     lab::Ip,
-    pair::End,
     process::ProcessEnd,
     sys::sock_diag::State,
     verdict::{Drained, Outcome, Window, timers},

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::Pair;
 use crate::{
     error::{Error, Result},
     fault::BlackHole,
     lab::{Host, Lab},
-    pair::Pair,
-    runner::needs::Need,
     stamp::Stamp,
     verdict::{
         Outcome, Window, same,
@@ -126,7 +125,7 @@ impl Host {
             read.trim().parse().map_err(|_| Error::mismatch(name, "a number", read))
         };
         let linear = "net.ipv4.tcp_syn_linear_timeouts";
-        let linear = if Need::Sysctl(linear).check().is_ok() { value(linear)? } else { 0 };
+        let linear = if self.has_sysctl(linear)? { value(linear)? } else { 0 };
         Ok(timers::connect(value("net.ipv4.tcp_syn_retries")?, linear))
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{net::SocketAddr, ops::Deref, time::Duration};
 
+use super::Scene;
 use crate::{
     error::Result,
+    fault::{Impostor, Packets},
     lab::{Host, HostKind, Ip, Lab, LabBuilder, Neighbours, SocketView},
     process::{
         Keepalive, Process, Socket,
         option::{self, OptionValue, SocketOption},
     },
-    scene::Scene,
     sys::sock_diag::State,
     wire::{Segment, Wire, pattern::any},
 };
@@ -241,6 +242,23 @@ impl End {
     #[must_use]
     pub fn kernel(&self) -> SocketView {
         SocketView::new(self.host(), self.local, self.remote)
+    }
+}
+
+impl Packets {
+    /// Sent by this end of a connection to its peer.
+    pub fn sent_by(self, end: &End) -> Self {
+        self.from(end.host().name()).addressed(end.local_address(), end.remote_address())
+    }
+}
+
+impl Lab {
+    /// Somebody in the patch who speaks in this end's name to its peer; see [`Impostor`].
+    ///
+    /// # Errors
+    /// The lab has no patch, or the peer is not in it.
+    pub fn impersonate(&self, end: &End) -> Result<Impostor> {
+        self.impersonate_towards(end.local_address(), end.remote_address())
     }
 }
 
