@@ -46,7 +46,7 @@ pub use lastack_sys::error;
 use lastack_sys::{stall, stamp};
 pub use lastack_virt as virt;
 pub use pair::{End, PORT, Pair, PairBuilder};
-pub use runner::libtest::test_main;
+pub use report::libtest::test_main;
 pub use runner::registry::{FamilySource, Problems, Registry};
 pub use scene::Scene;
 pub use stamp::Stamp;

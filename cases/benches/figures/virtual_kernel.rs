@@ -12,6 +12,7 @@ use lastack::{
         kernels::{Allowed, Choice},
         needs::Need,
         places::Places,
+        policy::Policy,
         pool::{self, Means},
     },
     sys::probe,
@@ -49,7 +50,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
     let choice = || Choice::among(Allowed::Virtual(None));
     let means = |of: &Registry, keep| {
-        let means = Means::new(of, choice(), places.clone(), keep);
+        let means = Means::new(of, choice(), Policy::default(), places.clone(), keep);
         means.context(|| "run cases on a virtual kernel".to_owned())
     };
     let here = means(&catalogue, false)?;

@@ -55,7 +55,8 @@ impl Sighting {
     /// As [`Window::judge`]; [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow) if it was not looked often enough to tell.
     pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
         let (seen, unseen) = (self.first.since(since), self.before.since(since));
-        window.judge(what, if seen < window.from { seen } else { unseen.max(window.from) })?;
+        let judged = if seen < window.from { seen } else { unseen.max(window.from) };
+        window.judge_during(what, judged, since, self.first)?;
         let blind = self.first.since(self.before);
         if blind > SHARP_ENOUGH.max(seen / (LOOKS_IN_A_WAIT / 5)) {
             return Err(Error::too_slow(format!(

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stamp::Stamp,
+    sys::pending,
     verdict::Outcome,
 };
 
@@ -224,7 +225,10 @@ impl<T> Pending<T> {
         let Self { process, what, ended, early, read, .. } = self;
         let ended = match early {
             Some(ended) => ended,
-            None => ended.await.map_err(|_| process.gone(&what))?,
+            None => {
+                let _wait = pending::wait(what.clone());
+                ended.await.map_err(|_| process.gone(&what))?
+            }
         };
         let Ended { began, ended, took, signals, answer } = ended;
         let shown = super::talk::show(&answer, signals);

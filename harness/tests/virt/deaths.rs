@@ -7,7 +7,7 @@ use std::{
     process::Stdio,
 };
 
-use lastack::virt::{Guest, MachineEnd, Told};
+use lastack::virt::{Machine, MachineEnd, MachineEvent};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -31,12 +31,12 @@ pub const TESTS: [Named; 7] = [
 /// The other life: a guest with the manifest that the first argument is, told on stdout.
 pub fn hold_one() -> Checked {
     let manifest = std::env::args().nth(1).unwrap_or_default();
-    let mut guest = Guest::boot(&guests::image()?, manifest.as_bytes())?;
+    let mut guest = Machine::boot(&guests::image()?, manifest.as_bytes())?;
     println!("{}", guest.pid());
     loop {
-        match guest.hear()? {
-            Told::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
-            Told::Ended(ending) => {
+        match guest.next_event()? {
+            MachineEvent::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
+            MachineEvent::Ended(ending) => {
                 println!("{ending:?}");
                 return Ok(());
             }
@@ -47,8 +47,10 @@ pub fn hold_one() -> Checked {
 fn killed_from_outside() -> Checked {
     let mut guest = guests::up("spin")?;
     kill(Pid::from_raw(guest.pid()), Signal::SIGKILL)?;
-    match guest.hear()? {
-        Told::Ended(MachineEnd::Died { how, .. }) if how == "QEMU killed by SIGKILL" => Ok(()),
+    match guest.next_event()? {
+        MachineEvent::Ended(MachineEnd::Died { how, .. }) if how == "QEMU killed by SIGKILL" => {
+            Ok(())
+        }
         other => Err(format!("{other:?}").into()),
     }
 }

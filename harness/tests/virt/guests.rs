@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use lastack::{
     runner::places::Places,
-    virt::{Guest, Image, Kernel, MachineEnd, Told, image, trial},
+    virt::{Image, Kernel, Machine, MachineEnd, MachineEvent, image, trial},
 };
 
 use crate::common::{Checked, Named};
@@ -43,10 +43,10 @@ fn is_tried() -> Checked {
 }
 
 /// A guest that is up, as its first word proves; `manifest` follows on that.
-pub fn up(manifest: &str) -> Checked<Guest> {
-    let mut guest = Guest::boot(&image()?, format!("echo up\n{manifest}").as_bytes())?;
-    match guest.hear()? {
-        Told::Frame(frame) if frame == b"up" => Ok(guest),
+pub fn up(manifest: &str) -> Checked<Machine> {
+    let mut guest = Machine::boot(&image()?, format!("echo up\n{manifest}").as_bytes())?;
+    match guest.next_event()? {
+        MachineEvent::Frame(frame) if frame == b"up" => Ok(guest),
         other => Err(format!("{other:?}").into()),
     }
 }
@@ -56,9 +56,9 @@ fn run(manifest: &str) -> Checked<(Vec<String>, MachineEnd)> {
     let mut guest = up(manifest)?;
     let mut said = Vec::new();
     loop {
-        match guest.hear()? {
-            Told::Frame(frame) => said.push(String::from_utf8(frame)?),
-            Told::Ended(ending) => return Ok((said, ending)),
+        match guest.next_event()? {
+            MachineEvent::Frame(frame) => said.push(String::from_utf8(frame)?),
+            MachineEvent::Ended(ending) => return Ok((said, ending)),
         }
     }
 }

@@ -27,5 +27,5 @@ pub mod trial;
 mod watch;
 
 pub use image::Image;
-pub use machine::{Guest, MachineEnd, Told};
+pub use machine::{Machine, MachineEnd, MachineEvent};
 pub use store::{Kernel, Lack};

@@ -38,8 +38,8 @@ const WORKING_MEMORY: usize = 192;
 
 /// A running guest. Dropped, it is ended.
 #[derive(Debug)]
-pub struct Guest {
-    told: mpsc::Receiver<Told>,
+pub struct Machine {
+    told: mpsc::Receiver<MachineEvent>,
     ended: Option<MachineEnd>,
     pid: i32,
     /// Its keeper ends it when this is dropped.
@@ -49,7 +49,7 @@ pub struct Guest {
 
 /// What a guest says, and that it says no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum MachineEvent {
     /// One message, as the function in it said it.
     Frame(Vec<u8>),
     /// It has ended; nothing follows.
@@ -117,9 +117,9 @@ impl fmt::Display for MachineEnd {
     }
 }
 
-impl Guest {
+impl Machine {
     /// Boots it; what it is to do is in `manifest`. Comes back at once: whether it came up, the
-    /// first [`Guest::hear`] says.
+    /// first [`Machine::hear`] says.
     ///
     /// # Errors
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
@@ -167,7 +167,7 @@ impl Guest {
                         done: None,
                     };
                     if let Some(ending) = keeper.keep(&tell) {
-                        let _ = tell.send(Told::Ended(ending));
+                        let _ = tell.send(MachineEvent::Ended(ending));
                     }
                 }
                 Err(error) => drop(started.send(Err(error))),
@@ -179,16 +179,16 @@ impl Guest {
         Ok(Self { told, ended: None, pid, leash: Some(leash), keeper: Some(keeper) })
     }
 
-    /// What it says next, when it says it. After [`Told::Ended`] that again.
+    /// What it says next, when it says it. After [`MachineEvent::Ended`] that again.
     ///
     /// # Errors
     /// The system refuses to listen.
-    pub fn hear(&mut self) -> Result<Told> {
+    pub fn next_event(&mut self) -> Result<MachineEvent> {
         if let Some(ended) = &self.ended {
-            return Ok(Told::Ended(ended.clone()));
+            return Ok(MachineEvent::Ended(ended.clone()));
         }
         let told = self.told.recv().context(|| "listen to a guest".to_owned())?;
-        if let Told::Ended(ending) = &told {
+        if let MachineEvent::Ended(ending) = &told {
             self.ended = Some(ending.clone());
         }
         Ok(told)
@@ -201,7 +201,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for Machine {
     fn drop(&mut self) {
         drop(self.leash.take());
         if let Some(keeper) = self.keeper.take() {
@@ -235,7 +235,7 @@ struct Keeper {
 
 impl Keeper {
     /// Passes on what the guest says, until it ends; how it ended, if anybody still wants to know.
-    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<MachineEnd> {
+    fn keep(mut self, tell: &mpsc::Sender<MachineEvent>) -> Option<MachineEnd> {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         let (mut port_open, mut console_open) = (true, true);
@@ -284,7 +284,11 @@ impl Keeper {
     }
 
     /// Takes the words that are whole out of what has come.
-    fn pass_on(&mut self, pending: &mut Vec<u8>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
+    fn pass_on(
+        &mut self,
+        pending: &mut Vec<u8>,
+        tell: &mpsc::Sender<MachineEvent>,
+    ) -> Result<(), String> {
         let mut taken = 0;
         while let Some((word, length)) = Message::first(&pending[taken..])? {
             match word {
@@ -292,7 +296,7 @@ impl Keeper {
                 Message::Done => self.done = Some(Ok(())),
                 Message::Trouble(what) => self.done = Some(Err(what.to_owned())),
                 // Nobody to hear it is about to let go.
-                Message::Frame(bytes) => drop(tell.send(Told::Frame(bytes.to_vec()))),
+                Message::Frame(bytes) => drop(tell.send(MachineEvent::Frame(bytes.to_vec()))),
             }
             taken += length;
         }

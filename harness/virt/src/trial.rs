@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     image,
-    machine::{Guest, MachineEnd, Told},
+    machine::{Machine, MachineEnd, MachineEvent},
     store::Kernel,
 };
 use lastack_sys::error::{Error, Result};
@@ -32,15 +32,15 @@ pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot>
     let image = image::build(kernel, programs, cache)?;
     let build = began.elapsed();
     let began = Instant::now();
-    let mut guest = Guest::boot(&image, &[])?;
+    let mut guest = Machine::boot(&image, &[])?;
     let mut boot = None;
     loop {
-        match (guest.hear()?, boot) {
-            (Told::Frame(_), _) => boot = Some(began.elapsed()),
-            (Told::Ended(MachineEnd::PoweredOff), Some(boot)) => {
+        match (guest.next_event()?, boot) {
+            (MachineEvent::Frame(_), _) => boot = Some(began.elapsed()),
+            (MachineEvent::Ended(MachineEnd::PoweredOff), Some(boot)) => {
                 return Ok(Boot { image: image.size(), build, boot });
             }
-            (Told::Ended(ending), _) => {
+            (MachineEvent::Ended(ending), _) => {
                 let context = format!("boot a guest with kernel {}", kernel.release);
                 return Err(Error::system(context, ending.to_string()));
             }
