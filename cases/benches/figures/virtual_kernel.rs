@@ -35,7 +35,7 @@ const STOCK_KEEPALIVE: &str =
 /// All figures of virtual kernels, on a machine that has one: `registry` is this program's.
 ///
 /// # Errors
-/// A guest does not boot, or a case that is measured does not pass.
+/// A virtual kernel does not boot, or a case that is measured does not pass.
 pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> Result {
     let kernel = match Kernel::find(None) {
         Ok(kernel) => kernel,

@@ -1,7 +1,7 @@
 //! `cargo test`: the cases as ordinary tests, through libtest-mimic.
 //!
-//! The cases run as they do for everybody, and this is one of those who are told. What libtest-mimic
-//! takes for a test only waits until it is told how its case came out.
+//! The cases run as they do for everybody, and this is one of those who are told. What
+//! libtest-mimic takes for a test only waits until it is told how its case came out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! The runner's life on a virtual kernel: it runs the cases of its manifest as it would anywhere, and says
-//! what becomes of them.
+//! The runner's life on a virtual kernel: it runs the cases of its manifest as it would anywhere,
+//! and says what becomes of them.
 //!
 //! Nothing here looks at a clock while nothing happens. Where the clock jumps over idle time, a
 //! tick a second is a day's worth of work in a day that should take none.

@@ -18,7 +18,8 @@ use crate::virt::{Image, Kernel, Machine, MachineEvent, image};
 /// One that boots for fewer cases costs more than it saves.
 const WORTH_A_BOOT: usize = 16;
 
-/// A virtual kernel has one processor, on which more than these would keep each other from their labs.
+/// A virtual kernel has one processor, on which more than these would keep each other from their
+/// labs.
 const JOBS: usize = 24;
 
 const FETCH: &str = "scripts/setup fetches kernels anew";

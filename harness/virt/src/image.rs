@@ -1,8 +1,9 @@
-//! The file system a guest starts from: this program as its init, what that needs, and modules.
+//! The file system a virtual kernel starts from: this program as its init, what that needs, and
+//! modules.
 //!
 //! It is made of archives, one behind the other, that the kernel unpacks into one tree. The one
 //! with the modules is kept for the next time; the one with the programs is made in a moment and
-//! would be stale with every build. Each guest gets one more, with its manifest.
+//! would be stale with every build. Each machine gets one more, with its manifest.
 
 use std::{
     fs::{self, File},
@@ -21,7 +22,7 @@ use super::{
 };
 use lastack_sys::error::{Context, Result};
 
-/// What a guest is booted from: a kernel, and a file system with this program as its init.
+/// What a virtual kernel is booted from: a kernel, and a file system with this program as its init.
 #[derive(Debug)]
 pub struct Image {
     kernel: Kernel,

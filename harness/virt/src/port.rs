@@ -1,11 +1,11 @@
-//! What a guest says on its port, as bytes: a length, a kind, and what is said.
+//! What a virtual kernel says on its port, as bytes: a length, a kind, and what is said.
 
 use std::io::{self, Write};
 
 /// Longer than anything that is said. A length beyond it is no length.
 const LIMIT: usize = 1 << 28;
 
-/// One word of a guest.
+/// One word of a virtual kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message<'a> {
     /// It is up: its init begins.

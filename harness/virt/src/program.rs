@@ -1,4 +1,4 @@
-//! Programs for a guest: each with its loader and libraries, at the paths they have here.
+//! Programs for a virtual kernel: each with its loader and libraries, at the paths they have here.
 
 use std::{
     fs::File,
