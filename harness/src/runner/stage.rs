@@ -16,6 +16,7 @@ use futures::FutureExt;
 
 use super::{
     case::Case,
+    needs::Need,
     protocol::{FromCase, Link, Received, Report, ToCase, Verdict},
     registry::Registry,
     span::span,
@@ -83,7 +84,28 @@ async fn perform(case: &Case, scene: &Scene) -> Result {
     let judged = AssertUnwindSafe((case.body())(scene.clone())).catch_unwind().await;
     judged.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
     scene.inspect().await?;
+    needed(&case.needs, &probe::used())?;
     leaks(scene)
+}
+
+/// Expects every declared need of those that say themselves when they are used to have been used: a
+/// case that declares more is ignored where it could have run.
+fn needed(declared: &[Need], used: &[Trial]) -> Result {
+    let superfluous = |need: &&Need| match need {
+        Need::Trial(trial) => !used.iter().any(|used| used.includes(*trial)),
+        _ => false,
+    };
+    let names: Vec<_> = declared.iter().filter(superfluous).map(ToString::to_string).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let declared = format!("declares no need that it does not use ({})", names.join(", "));
+    let used: Vec<_> = used.iter().map(|trial| trial.name()).collect();
+    let seen = match used.is_empty() {
+        true => "it used none".to_owned(),
+        false => format!("it used only {}", used.join(", ")),
+    };
+    Err(Error::mismatch("the case's needs", declared, seen))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
@@ -240,4 +262,21 @@ fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declared_need_that_was_not_used_fails_its_case() {
+        let used = [Trial::Redirect, Trial::Hold];
+        for fine in [&[][..], &[Need::Redirect], &[Need::Nft], &[Need::VirtualTime, Need::Hold]] {
+            assert!(needed(fine, &used).is_ok(), "{fine:?}");
+        }
+        let error = needed(&[Need::Hold, Need::Netem, Need::Reject], &used).unwrap_err();
+        let mismatch = error.as_mismatch().unwrap();
+        assert!(mismatch.expected.ends_with("(netem, reject)"), "{error}");
+        assert_eq!(mismatch.seen, "it used only redirect, hold");
+    }
 }

@@ -71,6 +71,13 @@ impl Trial {
         Self::ALL.into_iter().find(|trial| trial.name() == name)
     }
 
+    /// Whether who uses this uses the other, too: packet rules of every kind are made by nft.
+    #[must_use]
+    pub fn includes(self, other: Self) -> bool {
+        let rules = matches!(self, Self::Reject | Self::Hold | Self::Conntrack);
+        self == other || (rules && other == Self::Nft)
+    }
+
     /// Says that this process is about to use it, and asks whether it can. Whoever makes a fault,
     /// a host or a middle calls this first; the case then ends with what is returned, and is
     /// ignored for that reason (`trial.need().map_err(Error::unmet)?`). [`used`] remembers the call.
