@@ -26,6 +26,7 @@ use lastack::{
         kernels::{Allowed, Choice},
         launch::Launcher,
         places::Places,
+        policy::Policy,
         pool::Means,
         roles,
     },
@@ -118,7 +119,8 @@ impl Bench {
         let registry = registry().context(|| "gather the cases".to_owned())?;
         let telling = Launcher::new(places.clone(), true).context(context)?;
         let host = Choice::among(Allowed::Host);
-        let quiet = Means::new(&registry, host, places.clone(), false).context(context)?;
+        let quiet = Means::new(&registry, host, Policy::default(), places.clone(), false)
+            .context(context)?;
         let figures = Figures::default();
         Ok(Self { registry, places, telling, quiet, sections, runs, figures })
     }
@@ -136,7 +138,7 @@ impl Bench {
 
     /// What a loop tells that runs alone.
     fn told<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        loops::told(&self.telling.run(self.case(name), || ()))
+        loops::told(&self.telling.run(self.case(name), || ()).map_err(Error::unmet)?)
     }
 
     /// What loops tell that run beside each other.
@@ -162,8 +164,9 @@ impl Bench {
         self.figures.set("labs_per_s_ratio", labs / floors);
 
         let graceful = self.case(GRACEFUL);
-        let run = || self.quiet.on_host(graceful, || ()).elapsed;
-        let elapsed: Vec<_> = (0..50).map(|_| run()).collect();
+        let run = || self.quiet.on_host(graceful, || ()).map_err(Error::unmet);
+        let elapsed: Result<Vec<_>> = (0..50).map(|_| Ok(run()?.elapsed)).collect();
+        let elapsed = elapsed?;
         self.figures.set("graceful_close_ms", loops::median_ms(&elapsed));
         Ok(())
     }

@@ -12,6 +12,7 @@ use lastack::{
         kernels::{Allowed, Choice},
         needs::Need,
         places::Places,
+        policy::Policy,
         pool::{self, Means},
     },
     sys::program,
@@ -34,7 +35,7 @@ const STOCK_KEEPALIVE: &str =
 /// All figures of virtual kernels, on a machine that has one: `registry` is this program's.
 ///
 /// # Errors
-/// A guest does not boot, or a case that is measured does not pass.
+/// A virtual kernel does not boot, or a case that is measured does not pass.
 pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> Result {
     let kernel = match Kernel::find(None) {
         Ok(kernel) => kernel,
@@ -49,7 +50,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
     let choice = || Choice::among(Allowed::Virtual(None));
     let means = |of: &Registry, keep| {
-        let means = Means::new(of, choice(), places.clone(), keep);
+        let means = Means::new(of, choice(), Policy::default(), places.clone(), keep);
         means.context(|| "run cases on a virtual kernel".to_owned())
     };
     let here = means(&catalogue, false)?;

@@ -10,12 +10,12 @@ use super::{Exit, json, print};
 use crate::error::Result;
 use crate::runner::case::Case;
 use crate::runner::elsewhere;
-use crate::runner::guests::Guests;
 use crate::runner::kernels::{Allowed, Choice, Target};
 use crate::runner::needs::{self, Need, Unmet};
 use crate::runner::places::Places;
 use crate::runner::registry::Registry;
-use crate::sys::probe;
+use crate::runner::virtual_kernels::VirtualKernels;
+use crate::sys::probe::{self, Trial};
 use crate::sys::spawn::Owner;
 use crate::virt::{Kernel, Lack};
 
@@ -98,8 +98,8 @@ struct Boots(BTreeMap<PathBuf, std::result::Result<Duration, Unmet>>);
 impl Boots {
     /// One after the other: two at once would each take as long as both.
     fn of_all(registry: &Registry) -> Self {
-        let guests = Guests::new(registry, Places::find(), false);
-        let one = |kernel: &Kernel| (kernel.vmlinuz().to_owned(), guests.try_out(kernel));
+        let kernels = VirtualKernels::new(registry, Places::find(), false);
+        let one = |kernel: &Kernel| (kernel.vmlinuz().to_owned(), kernels.try_out(kernel));
         Self(Kernel::all().iter().map(one).collect())
     }
 
@@ -135,16 +135,7 @@ fn examine(registry: &Registry, choice: &Choice, boots: &Boots) -> Examination {
     };
     let mut findings = vec![Finding::new("namespaces".to_owned(), answer, cases.len())];
     // What cases ask for, and what is worth knowing even before one does.
-    let usual = [
-        Need::Redirect,
-        Need::Netem,
-        Need::Nft,
-        Need::Reject,
-        Need::Hold,
-        Need::Conntrack,
-        Need::SockDestroy,
-        Need::Guest,
-    ];
+    let usual = Trial::ALL.map(Need::Trial);
     let asked: BTreeSet<Need> =
         usual.into_iter().chain(cases.iter().flat_map(|case| case.needs.clone())).collect();
     for need in asked {

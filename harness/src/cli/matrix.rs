@@ -10,6 +10,7 @@ use crate::runner::jobs;
 use crate::runner::kernels::{Allowed, Choice};
 use crate::runner::needs::Unmet;
 use crate::runner::places::Places;
+use crate::runner::policy::Policy;
 use crate::runner::pool::{self, Means};
 use crate::runner::registry::Registry;
 use crate::sys::probe;
@@ -44,9 +45,10 @@ pub(super) fn matrix(registry: &Registry, arguments: &MatrixArguments) -> Result
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };
     let jobs = arguments.jobs.map_or_else(jobs::usual, usize::from);
+    let policy = Policy::asked();
     let mut columns = Vec::new();
     for (label, choice) in kernels {
-        let means = match Means::new(registry, choice, Places::find(), false) {
+        let means = match Means::new(registry, choice, policy.clone(), Places::find(), false) {
             Ok(means) => means,
             Err(unmet) => return Ok(nothing_can_run(&unmet)),
         };

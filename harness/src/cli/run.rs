@@ -8,6 +8,7 @@ use crate::runner::choice::choose;
 use crate::runner::events::Reporter;
 use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
+use crate::runner::policy::Policy;
 use crate::runner::pool::Means;
 use crate::runner::registry::Registry;
 use crate::runner::{jobs, pool};
@@ -16,7 +17,8 @@ pub(super) fn run(registry: &Registry, arguments: RunArguments) -> Result<Exit> 
     let cases = choose(registry, &arguments.filters, arguments.exact)?;
     let choice = Choice::among(arguments.kernel.allowed()?);
     let mut junit = arguments.junit.as_deref().map(JUnit::create).transpose()?;
-    let means = match Means::new(registry, choice, Places::find(), arguments.keep) {
+    let means = match Means::new(registry, choice, Policy::asked(), Places::find(), arguments.keep)
+    {
         Ok(means) => means,
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };
@@ -32,7 +34,7 @@ pub(super) fn run(registry: &Registry, arguments: RunArguments) -> Result<Exit> 
         _ if summary.failed > 0 => Exit::CaseFailed,
         // Green with a report that CI will not find would be a lie.
         _ if !summary.trouble.is_empty() => Exit::WrongUse,
-        _ if summary.passed == 0 && summary.ignored > 0 => {
+        _ if summary.passed == 0 && summary.ignored > summary.inconclusive => {
             nothing_can_run(&"all that was chosen is ignored, for the reasons above")
         }
         _ => Exit::AllWell,

@@ -5,11 +5,13 @@ use crate::error::{Error, Result};
 use crate::runner::catalogue::Row;
 use crate::runner::choice::{choose, choose_one};
 use crate::runner::events::{Event, Finished, Reporter};
-use crate::runner::evidence::{account, span};
+use crate::runner::evidence::account;
 use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
+use crate::runner::policy::Policy;
 use crate::runner::pool::{self, Means};
 use crate::runner::registry::Registry;
+use crate::runner::span::span;
 
 /// What became of the one case.
 #[derive(Default)]
@@ -54,7 +56,7 @@ pub(super) fn show(
     }
     let case = choose_one(registry, filter)?;
     let choice = Choice::among(kernel.allowed()?);
-    let means = match Means::new(registry, choice, Places::find(), true) {
+    let means = match Means::new(registry, choice, Policy::asked(), Places::find(), true) {
         Ok(means) => means,
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };

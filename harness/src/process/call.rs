@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     stamp::Stamp,
     sys::codec::{self, Bytes},
+    sys::pending,
     verdict::Outcome,
 };
 
@@ -260,7 +261,10 @@ impl<T> Pending<T> {
         let Self { process, what, ended, early, read, .. } = self;
         let ended = match early {
             Some(ended) => ended,
-            None => ended.await.map_err(|_| process.gone(&what))?,
+            None => {
+                let _wait = pending::wait(what.clone());
+                ended.await.map_err(|_| process.gone(&what))?
+            }
         };
         let ended = ended.map_err(|why| not_made(&what, &why))?;
         let shown = (read.shown)(&ended);

@@ -79,11 +79,11 @@ impl Keepalive {
             return Err(Error::mismatch("keepalive", "at least one probe", "none"));
         };
         let idle = Window::wheel([self.idle()], "the idle time");
-        idle.judge("the silence before the first probe was", first.at().since(since))?;
+        idle.judge_between("the silence before the first probe was", since, first.at())?;
         let interval = Window::wheel([self.interval()], "the probe interval");
         for pair in sent.windows(2) {
             let what = format!("the time from one probe to {} was", pair[1]);
-            interval.judge(&what, pair[1].at().since(pair[0].at()))?;
+            interval.judge_between(&what, pair[0].at(), pair[1].at())?;
         }
         Ok(())
     }

@@ -9,9 +9,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 
 use crate::error::{Context, Result};
 use crate::runner::case::Case;
-use crate::runner::events::{CaseOutcome, Event, Finished, Reporter};
+use crate::runner::events::{Counts, Event, Finished, Reporter};
 use crate::runner::evidence::account;
-use crate::runner::jobs::skips_denied;
 
 /// Writes one file when the run is over: a suite a family, a test a case.
 pub struct JUnit {
@@ -52,12 +51,10 @@ impl JUnit {
 
     fn finished(&mut self, case: &Case, finished: &Finished) {
         let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-        let mut status = match &finished.outcome {
-            CaseOutcome::Passed => TestCaseStatus::success(),
-            CaseOutcome::TooSlow(_) if !skips_denied() => TestCaseStatus::skipped(),
-            CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => {
-                TestCaseStatus::non_success(NonSuccessKind::Failure)
-            }
+        let mut status = match finished.counts {
+            Counts::Passed => TestCaseStatus::success(),
+            Counts::Ignored => TestCaseStatus::skipped(),
+            Counts::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         };
         if !finished.outcome.passed() {
             status.set_message(first_line(finished.outcome.message()));
@@ -99,7 +96,10 @@ impl Reporter for JUnit {
             }
             Event::CaseFinished { case, finished } => self.finished(case, finished),
             Event::RunFinished { elapsed } => return self.write(*elapsed),
-            Event::RunStarted { .. } | Event::CaseStarted { .. } | Event::Tick => {}
+            Event::RunStarted { .. }
+            | Event::CaseStarted { .. }
+            | Event::CaseRepeated { .. }
+            | Event::Tick => {}
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::report::tests::{finished, no_nft, registry};
-    use crate::runner::events::Place;
+    use crate::runner::events::{CaseOutcome, Place};
 
     #[test]
     fn a_run_becomes_suites_of_tests() {

@@ -4,6 +4,13 @@ pub mod junit;
 pub mod libtest;
 pub mod terminal;
 
+/// What the last line of a run says of cases that the machine was too slow to judge, twice.
+fn inconclusive(names: &[String]) -> String {
+    let (count, names) = (names.len(), names.join(", "));
+    let cases = if count == 1 { "case stays" } else { "cases stay" };
+    format!("warning: {count} {cases} inconclusive, the machine was twice too slow: {names}")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::runner::case::Case;
-use crate::runner::events::{CaseOutcome, Event, Finished, Place, Reporter};
-use crate::runner::evidence::{account, span};
-use crate::runner::jobs::skips_denied;
+use crate::runner::events::{CaseOutcome, Counts, Event, Finished, Place, Repeat, Reporter};
+use crate::runner::evidence::account;
+use crate::runner::span::span;
 
 /// One column less than the narrowest terminal in use: a line that wraps cannot be redrawn.
 const LINE: usize = 79;
@@ -25,6 +25,7 @@ pub struct Terminal<W> {
     running: Vec<String>,
     families: BTreeMap<&'static str, Tally>,
     failures: Vec<String>,
+    inconclusive: Vec<String>,
     reasons: BTreeMap<String, usize>,
     /// On each virtual kernel: how many cases, and the longest.
     virtually: BTreeMap<String, (usize, Duration)>,
@@ -61,6 +62,7 @@ impl<W: Write> Terminal<W> {
             running: Vec::new(),
             families: BTreeMap::new(),
             failures: Vec::new(),
+            inconclusive: Vec::new(),
             reasons: BTreeMap::new(),
             virtually: BTreeMap::new(),
         }
@@ -84,21 +86,24 @@ impl<W: Write> Terminal<W> {
             *cases += 1;
             *longest = finished.elapsed.max(*longest);
         }
-        let (mark, in_full) = match &finished.outcome {
-            CaseOutcome::Passed => {
+        let (mark, in_full) = match finished.counts {
+            Counts::Passed => {
                 tally.passed += 1;
                 (Mark::Passed, false)
             }
-            CaseOutcome::TooSlow(_) if !skips_denied() => {
+            Counts::Ignored => {
                 tally.ignored += 1;
                 (Mark::TooSlow, false)
             }
-            CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => {
+            Counts::Failed => {
                 tally.failed += 1;
                 self.failures.push(case.name.clone());
                 (Mark::Failed, true)
             }
         };
+        if matches!(finished.outcome, CaseOutcome::TooSlow(_)) {
+            self.inconclusive.push(case.name.clone());
+        }
         if !self.live || !finished.outcome.passed() {
             self.clear()?;
             let line = mark.of(finished, self.colour);
@@ -123,6 +128,16 @@ impl<W: Write> Terminal<W> {
             writeln!(self.out, "{mark} {:>9}  {}", "", case.name)?;
         }
         Ok(())
+    }
+
+    fn repeated(&mut self, case: &Case, why: &Repeat) -> std::io::Result<()> {
+        self.running.retain(|name| *name != case.name);
+        if let Repeat::TooSlow(why) = why {
+            self.clear()?;
+            let mark = Mark::Repeated.padded(self.colour);
+            writeln!(self.out, "{mark} {:>9}  {}\n    {why}", "", case.name)?;
+        }
+        self.draw()
     }
 
     fn clear(&mut self) -> std::io::Result<()> {
@@ -182,6 +197,10 @@ impl<W: Write> Terminal<W> {
         let mark = if failed > 0 { Mark::Failed } else { Mark::Passed };
         let sum = mark.paint(&sum, self.colour);
         writeln!(self.out, "\n{sum} in {:.1} s", elapsed.as_secs_f64())?;
+        if !self.inconclusive.is_empty() {
+            let warning = super::inconclusive(&self.inconclusive);
+            writeln!(self.out, "{}", Mark::TooSlow.paint(&warning, self.colour))?;
+        }
         self.out.flush()
     }
 }
@@ -200,6 +219,7 @@ impl<W: Write> Reporter for Terminal<W> {
                 self.running.push(case.name.clone());
                 Ok(())
             }
+            Event::CaseRepeated { case, why } => self.repeated(case, why),
             Event::CaseFinished { case, finished } => self.finished(case, finished),
             Event::Tick => self.draw(),
             Event::RunFinished { elapsed } => self.end(*elapsed),
@@ -219,6 +239,7 @@ enum Mark {
     Failed,
     Ignored,
     TooSlow,
+    Repeated,
 }
 
 impl Mark {
@@ -227,7 +248,7 @@ impl Mark {
             Self::Plain => return text.to_owned(),
             Self::Passed => "32",
             Self::Failed => "1;31",
-            Self::Ignored | Self::TooSlow => "33",
+            Self::Ignored | Self::TooSlow | Self::Repeated => "33",
         };
         if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -256,6 +277,7 @@ impl fmt::Display for Mark {
             Self::Failed => "FAILED",
             Self::Ignored => "ignored",
             Self::TooSlow => "too slow",
+            Self::Repeated => "again",
         })
     }
 }
@@ -292,6 +314,33 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
         }
+    }
+
+    #[test]
+    fn what_stays_inconclusive_is_in_the_last_line() {
+        let registry = registry();
+        let [close, zero] = registry.cases() else { panic!("two cases") };
+        let mut text = Vec::new();
+        let mut terminal = Terminal::new(&mut text, false, false);
+        let slow = finished(CaseOutcome::TooSlow("it stalled for 2 s".into()), 1500);
+        let why = Repeat::TooSlow("it stalled for 1 s".into());
+        for event in [
+            Event::CaseStarted { case: close },
+            Event::CaseRepeated { case: close, why: &why },
+            Event::CaseFinished { case: zero, finished: &finished(CaseOutcome::Passed, 10) },
+            Event::CaseFinished { case: close, finished: &slow },
+            Event::RunFinished { elapsed: Duration::from_secs(2) },
+        ] {
+            terminal.event(&event).unwrap();
+        }
+        let text = String::from_utf8(text).unwrap();
+        assert!(
+            text.contains("again               close::fin\n    it stalled for 1 s\n"),
+            "{text}"
+        );
+        let last = "1 passed, 0 failed, 1 ignored in 2.0 s\n\
+                    warning: 1 case stays inconclusive, the machine was twice too slow: close::fin\n";
+        assert!(text.ends_with(last), "{text}");
     }
 
     #[test]

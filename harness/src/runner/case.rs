@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 
 use super::elsewhere;
-use super::evidence::span;
 use super::needs::{Need, Unmet};
+use super::span::span;
 use crate::error::Result;
 use crate::lab::HostKind;
 use crate::scene::Scene;
@@ -81,7 +81,7 @@ impl Case {
         self.needs.iter().find_map(unmet)
     }
 
-    /// Why it cannot run on a virtual kernel, as far as that is known before a guest is up: on
+    /// Why it cannot run on a virtual kernel, as far as that is known before it is up: on
     /// this one, or on any at all.
     #[must_use]
     pub fn obstacle_on(&self, kernel: Option<&virt::Kernel>) -> Option<Unmet> {

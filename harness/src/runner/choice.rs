@@ -48,12 +48,19 @@ pub fn choose_one<'r>(registry: &'r Registry, filter: &str) -> Result<&'r Case> 
 fn means(filter: &str, exact: bool, case: &Case) -> bool {
     let name = match exact {
         true => case.name == filter || case.family == filter,
-        false => case.name.contains(&filter.to_ascii_lowercase()),
+        false => parts_of(&case.name, &filter.to_ascii_lowercase()),
     };
     // "GC-02" means all its cases, "GC-02::ipv4" those of one variant.
     let (id, variant) = filter.split_once("::").unwrap_or((filter, ""));
     let of_variant = || variant.is_empty() || case.name.ends_with(&format!("::{variant}"));
     name || (case.covers.iter().any(|known| known.eq_ignore_ascii_case(id)) && of_variant())
+}
+
+/// Whether the filter is a part of the name; or each of its parts, where `::` divides it, a part of
+/// one of the name's, in their order: "last_port::ipv4" is what begins so and is that variant.
+fn parts_of(name: &str, filter: &str) -> bool {
+    let mut parts = name.split("::");
+    name.contains(filter) || filter.split("::").all(|word| parts.any(|part| part.contains(word)))
 }
 
 fn unknown(registry: &Registry, filter: &str) -> Error {
@@ -142,6 +149,16 @@ mod tests {
         assert_eq!(chosen(&["linger"], false), [V4, V6]);
         assert_eq!(chosen(&["gc-02"], false), [THREE]);
         assert_eq!(chosen(&["GC-02", "ipv4"], false), [THREE, V4]);
+    }
+
+    #[test]
+    fn a_part_of_a_name_and_a_variant_make_a_filter() {
+        assert_eq!(chosen(&["zero_sends::ipv4"], false), [V4]);
+        assert_eq!(chosen(&["linger::ipv6"], false), [V6]);
+        assert_eq!(chosen(&["ling::rst::v6"], false), [V6]);
+        for nothing in ["ipv4::zero_sends", "zero_sends::ipv5", "zero_sends::rst"] {
+            assert!(choose(&registry(), &[nothing.to_owned()], false).is_err(), "{nothing}");
+        }
     }
 
     #[test]

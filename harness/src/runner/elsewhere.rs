@@ -1,10 +1,15 @@
 //! What a virtual kernel meets of a case's needs, as far as it can be known without booting it.
 //!
-//! What cannot be known is taken for met: the runner in the guest asks again, by trying.
+//! What cannot be known is taken for met: the runner in it asks again, by trying.
+
+use std::collections::BTreeSet;
 
 use super::needs::{Need, Unmet};
 use crate::sys::program;
 use crate::virt::Kernel;
+
+/// What a case is short of that no virtual kernel could be booted for, in an [`Unmet`].
+pub(super) const VIRTUAL: &str = "virtual";
 
 /// The modules behind a need, by the names they have in a kernel's module list.
 const REDIRECT: &[&str] = &["veth", "sch_ingress", "cls_u32", "act_mirred"];
@@ -21,7 +26,7 @@ const CONNTRACK: &[&str] =
 /// It does not: why, and what to do.
 pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
     let answer = match need {
-        // A guest is its root's, its clock jumps, and what its kernel will answer is its secret.
+        // Cases are root there, the clock jumps, and what the kernel will answer is not known yet.
         Need::Root | Need::VirtualTime | Need::SockDestroy | Need::Sysctl(_) => Ok(()),
         Need::Guest => Err("a virtual kernel runs no further kernel".to_owned()),
         // What this machine has is put into the image.
@@ -45,13 +50,14 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
     answer.map_err(|reason| need.unmet(reason))
 }
 
-/// Which programs the guest must be given for these needs, by name.
-pub(super) fn programs(need: Need) -> Option<&'static str> {
-    match need {
-        Need::Nft | Need::Reject | Need::Hold | Need::Conntrack => Some("nft"),
+/// Which programs a virtual kernel must be given for cases of these needs, by name: nft for any, as
+/// a case says only when it runs that it uses packet rules.
+pub(super) fn programs(needs: impl Iterator<Item = Need>) -> BTreeSet<&'static str> {
+    let named = needs.filter_map(|need| match need {
         Need::Program(name) => Some(name),
         _ => None,
-    }
+    });
+    named.chain(["nft"]).collect()
 }
 
 fn modules(wanted: &[&str], kernel: Option<&Kernel>) -> Result<(), String> {

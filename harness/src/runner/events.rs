@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::needs::Unmet;
+use super::policy::Policy;
 use crate::verdict::Judged;
 
 /// On which kernel a case ran.
@@ -70,6 +71,17 @@ impl CaseOutcome {
     }
 }
 
+/// What a case counts as in the result of a run; see [`Policy`](super::policy::Policy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counts {
+    /// As a pass.
+    Passed,
+    /// As a failure.
+    Failed,
+    /// As neither: it could not be judged.
+    Ignored,
+}
+
 /// What a case left for its reader. Gathered when it did not pass, or when asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -79,7 +91,7 @@ pub struct Evidence {
     pub states: String,
     /// What its processes printed.
     pub output: String,
-    /// The last that the guest it ran in printed, where that guest died of it.
+    /// The last that the virtual kernel it ran on printed, where that died of it.
     pub console: String,
     /// Where the capture and the log are.
     pub directory: Option<PathBuf>,
@@ -92,6 +104,8 @@ pub struct Evidence {
 pub struct Finished {
     /// How it came out.
     pub outcome: CaseOutcome,
+    /// What that counts as, which the run's policy decides.
+    pub counts: Counts,
     /// Where it ran.
     pub place: Place,
     /// From the start of its process to its end, by the clock of the kernel it ran on.
@@ -108,8 +122,18 @@ impl Finished {
     /// A case that came out so without having left anything.
     #[must_use]
     pub fn bare(outcome: CaseOutcome, place: Place, elapsed: Duration) -> Self {
-        Self { outcome, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
+        let counts = Policy::default().counts(&outcome);
+        Self { outcome, counts, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
     }
+}
+
+/// Why a case runs once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repeat {
+    /// The machine was too slow to judge it: what was too slow. It is repeated once.
+    TooSlow(String),
+    /// Its kernel lacks what it has used, and another may have it.
+    Unmet(Unmet),
 }
 
 /// Something that happened in a run.
@@ -133,6 +157,13 @@ pub enum Event<'a> {
     CaseStarted {
         /// Which.
         case: &'a Case,
+    },
+    /// A case that has begun runs once more, from its beginning.
+    CaseRepeated {
+        /// Which.
+        case: &'a Case,
+        /// Why.
+        why: &'a Repeat,
     },
     /// A case has come to its end.
     CaseFinished {

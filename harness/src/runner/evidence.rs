@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::artefacts;
 use super::case::Case;
 use super::events::{CaseOutcome, Evidence, Finished};
 use super::places::Places;
+use super::span::span;
 use crate::error::{Context, Result};
 use crate::wire::ladder;
 
@@ -40,15 +40,19 @@ pub(super) fn gather(
 }
 
 /// Puts what a case left into a directory of its own: the account as a log, and the capture that
-/// `write` makes at the path it is given. What cannot be kept is told in the evidence.
+/// `write` makes at the path it is given. What cannot be kept is told in the evidence. A directory
+/// that the evidence names already is used.
 pub(super) fn keep(
     places: &Places,
     case: &Case,
     finished: &mut Finished,
     write: impl FnOnce(&Path) -> Result,
 ) {
-    let directory = places.directory(&case.name);
     let told = finished.evidence.get_or_insert_default();
+    let directory = match told.directory.take() {
+        Some(begun) => Ok(begun),
+        None => places.directory(&case.name),
+    };
     told.directory = directory.as_ref().ok().cloned();
     let kept = directory.and_then(|directory| {
         let (capture, log) = (directory.join(CAPTURE), directory.join("log.txt"));
@@ -76,17 +80,6 @@ fn tail(output: &File) -> String {
         (Err(error), _) => format!("(failed to read it: {error})"),
         (Ok(()), 0) => text.into_owned(),
         (Ok(()), _) => format!("(the first {start} bytes are left out)\n{text}"),
-    }
-}
-
-/// A span of time as a person says it: "2h12m05s", "15m24s", "3.512 s".
-#[must_use]
-pub fn span(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, _) => format!("{:.3} s", time.as_secs_f64()),
-        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
-        (hours, minutes, seconds) => format!("{hours}h{minutes:02}m{seconds:02}s"),
     }
 }
 
@@ -121,7 +114,7 @@ pub fn account(case: &Case, finished: &Finished) -> String {
         ("the wire, and who called what", &evidence.ladder),
         ("sockets at that moment", &evidence.states),
         ("output", &evidence.output),
-        ("the guest's console", &evidence.console),
+        ("the virtual kernel's console", &evidence.console),
     ] {
         if !part.trim().is_empty() {
             let _ = writeln!(text, "\n--- {title}\n{}", part.trim_end());
@@ -138,6 +131,8 @@ pub fn account(case: &Case, finished: &Finished) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::runner::events::Place;
     use crate::runner::registry::{FamilySource, Registry};
@@ -155,12 +150,5 @@ mod tests {
         assert_eq!(accounts[0], "close::bare\nbare\nclose/fin.rs\n\npassed\n");
         let row = "close::row  [GC-01, GC-02]\nrow\nclose/fin.rs; source: RFC\n\npassed\n";
         assert_eq!(accounts[1], row);
-    }
-
-    #[test]
-    fn long_spans_are_told_in_hours_and_minutes() {
-        let spans = [3_512, 59_999, 60_000, 924_600, 7_925_400, 432_000_000]
-            .map(|millis| span(Duration::from_millis(millis)));
-        assert_eq!(spans, ["3.512 s", "59.999 s", "1m00s", "15m24s", "2h12m05s", "120h00m00s"]);
     }
 }

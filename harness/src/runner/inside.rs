@@ -1,5 +1,5 @@
-//! The runner's life in a guest: it runs the cases of its manifest as it would anywhere, and says
-//! what becomes of them.
+//! The runner's life on a virtual kernel: it runs the cases of its manifest as it would anywhere,
+//! and says what becomes of them.
 //!
 //! Nothing here looks at a clock while nothing happens. Where the clock jumps over idle time, a
 //! tick a second is a day's worth of work in a day that should take none.
@@ -53,7 +53,10 @@ fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&FromVirtua
     if let Some(unmet) = case.obstacle() {
         return say(&FromVirtual::Ignored(index, unmet));
     }
-    let mut finished = launcher.run(case, || say(&FromVirtual::Started(index)));
+    let mut finished = match launcher.run(case, || say(&FromVirtual::Started(index))) {
+        Ok(finished) => finished,
+        Err(unmet) => return say(&FromVirtual::Ignored(index, unmet)),
+    };
     if let Some(evidence) = &mut finished.evidence
         && let Some(directory) = evidence.directory.take()
     {
@@ -64,7 +67,7 @@ fn one(launcher: &Launcher, index: usize, case: &Case, say: &(dyn Fn(&FromVirtua
                 .trouble
                 .get_or_insert_with(|| format!("failed to bring out a capture: {error}"));
         }
-        // All of a guest's files are in its memory.
+        // All files there are in memory.
         let _ = fs::remove_dir_all(directory);
     }
     say(&FromVirtual::Finished(index, finished));

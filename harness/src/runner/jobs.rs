@@ -2,7 +2,6 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::needs::Unmet;
 use crate::error::{Error, Result};
 
 /// Cases mostly wait for the kernel's timers, so many more of them than cores can run at once; how
@@ -51,34 +50,9 @@ pub fn make_room(jobs: usize) {
     }
 }
 
-/// Whether a case that cannot run here counts as failed (`LASTACK_DENY_SKIPS=1`): for a CI that
-/// must not go green by running less.
-#[must_use]
-pub fn skips_denied() -> bool {
-    std::env::var_os("LASTACK_DENY_SKIPS").is_some_and(|value| !value.is_empty() && value != "0")
-}
-
-/// Whether a case without this need counts as failed: under `LASTACK_DENY_SKIPS=1` all do, but for
-/// needs that `LASTACK_ALLOW_SKIPS` names (`netem,guest`), which a CI knows its machines cannot meet.
-#[must_use]
-pub fn skip_denied(unmet: &Unmet) -> bool {
-    let allowed = std::env::var("LASTACK_ALLOW_SKIPS").unwrap_or_default();
-    skips_denied() && !names(&allowed).any(|name| name == unmet.need)
-}
-
-fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn allowed_skips_are_named_one_by_one() {
-        assert_eq!(names(" netem, guest,").collect::<Vec<_>>(), ["netem", "guest"]);
-        assert_eq!(names("").count(), 0);
-    }
 
     #[test]
     fn a_number_of_threads_is_positive() {

@@ -3,8 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::case::Case;
+use super::elsewhere;
 use super::needs::{self, Need, Unmet};
 use crate::error::{Error, Result};
+use crate::sys::probe::Trial;
 use crate::virt::{Kernel, Lack};
 
 /// Where a person's word for kernels is, when none is on the command line.
@@ -88,7 +90,7 @@ impl Choice {
         choice
     }
 
-    /// The first kernel that can run this case, as far as is known before a guest is up.
+    /// The first kernel that can run this case, as far as is known before it is up.
     ///
     /// # Errors
     /// None can: why, and what to do.
@@ -103,6 +105,45 @@ impl Choice {
                 Err(host) => self.on_virtual(case).map_err(|other| neither(host, other)),
             },
         }
+    }
+
+    /// The next kernel after `tried`, which lacks what the case has used there.
+    ///
+    /// # Errors
+    /// No other can run it: why, and what to do.
+    pub fn next(
+        &self,
+        case: &Case,
+        tried: &Target,
+        lacks: &Unmet,
+    ) -> std::result::Result<Target, Unmet> {
+        let need = Trial::named(&lacks.need).map(Need::Trial);
+        let anywhere = need.is_none_or(|need| elsewhere::check(need, None).is_ok());
+        // One that does not come up is for its owner to mend, not to be passed over.
+        let useless = lacks.need == elsewhere::VIRTUAL;
+        let only_host = self.allowed == Allowed::Host;
+        if only_host || useless || !anywhere || case.obstacle_on(None).is_some() {
+            return Err(lacks.clone());
+        }
+        let mut other = None;
+        match self.kernels() {
+            Err(lack) => other = Some(Unmet::from(lack)),
+            Ok(kernels) => {
+                let same = |kernel: &Arc<Kernel>| *tried == Target::Virtual(kernel.clone());
+                let behind = kernels.iter().position(same).map_or(0, |tried| tried + 1);
+                for kernel in &kernels[behind..] {
+                    let lacks = || elsewhere::check(need?, Some(kernel)).err();
+                    match case.obstacle_on(Some(kernel)).or_else(lacks) {
+                        None => return Ok(Target::Virtual(kernel.clone())),
+                        Some(obstacle) => other = other.or(Some(obstacle)),
+                    }
+                }
+            }
+        }
+        Err(match (tried, other) {
+            (Target::Host, Some(other)) => neither(lacks.clone(), other),
+            _ => lacks.clone(),
+        })
     }
 
     /// Whether any kernel that is allowed can be had at all.

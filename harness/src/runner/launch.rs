@@ -3,7 +3,7 @@
 //! The process is this program again, in fresh namespaces, as their pid 1: when it dies, the
 //! kernel takes everything it started along. What the kernel does not take at once is what
 //! sockets pin, so every host's namespace is also held here, and a case that did not bury its
-//! own is torn_down by the role `lastack:reap`.
+//! own is torn down by the role `lastack:reap`.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,8 +20,10 @@ use super::needs::{self, Unmet};
 use super::places::Places;
 use super::protocol::{FromCase, Link, Received, Report, ToCase, Verdict};
 use crate::error::{Context, Error, Result};
+use crate::stall;
+use crate::stamp::Stamp;
 use crate::sys::child::{Child, End, readable};
-use crate::sys::probe;
+use crate::sys::probe::{self, Trial};
 use crate::sys::spawn::{Owner, Spawn};
 
 /// For a last report once the time is up.
@@ -29,6 +31,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// For burying its labs once a case has reported. It takes milliseconds.
 const TEARDOWN: Duration = Duration::from_secs(5);
+
+/// For making a process in namespaces of its own. It takes milliseconds, too.
+const STARTED_BY: Duration = Duration::from_millis(200);
 
 /// What a case may print or record before it is stopped (SIGXFSZ): both are held in memory.
 const FILE_LIMIT: u64 = 1 << 30;
@@ -60,18 +65,27 @@ impl Launcher {
 
     /// Runs one case on the calling thread. Waits first until nothing forbids it (a quiet case
     /// runs alone); says `started` when it begins.
-    pub fn run(&self, case: &Case, started: impl FnOnce()) -> Finished {
+    ///
+    /// # Errors
+    /// This kernel lacks what the case has used: it came to no verdict.
+    pub fn run(&self, case: &Case, started: impl FnOnce()) -> std::result::Result<Finished, Unmet> {
         let _gate = self.places.gate(case.quiet);
         let passage = self.door.pass();
         started();
-        let began = Instant::now();
-        self.context(case, began, passage).unwrap_or_else(|error| {
+        let began = Began { instant: Instant::now(), stamp: Stamp::now() };
+        self.attempt(case, began, passage).unwrap_or_else(|error| {
             let outcome = CaseOutcome::Failed(error.to_string());
-            Finished::bare(outcome, Place::Host, began.elapsed())
+            Ok(Finished::bare(outcome, Place::Host, began.instant.elapsed()))
         })
     }
 
-    fn context(&self, case: &Case, began: Instant, passage: Passage) -> Result<Finished> {
+    /// One process of the case, from start to end.
+    fn attempt(
+        &self,
+        case: &Case,
+        began: Began,
+        passage: Passage,
+    ) -> Result<std::result::Result<Finished, Unmet>> {
         let null = File::open("/dev/null").context(|| "open /dev/null".to_owned())?;
         let output = memory("lastack-output")?;
         // Two descriptors, many processes: each line goes to the end, none over another.
@@ -79,7 +93,8 @@ impl Launcher {
             .context(|| "make captured output append".to_owned())?;
         let journal = memory("lastack-journal")?;
         let (link, its_link) = Link::pair()?;
-        let child = Spawn::again(["lastack:case", &case.name])?
+        let known: Vec<_> = probe::known().into_iter().map(Trial::name).collect();
+        let child = Spawn::again(["lastack:case", &case.name, &known.join(",")])?
             .namespaces(self.owner)
             .descriptors([
                 null.as_fd(),
@@ -94,31 +109,67 @@ impl Launcher {
         drop(its_link);
         let mut watch = Watch::new(child, link, self.owner, passage)?;
         let limit = case.limit();
-        let how = watch.until_end(began + limit, limit)?;
-        let elapsed = began.elapsed();
+        // It takes milliseconds, on a machine that has time for it.
+        stall::note(began.stamp.after(STARTED_BY), Stamp::now());
+        let how = watch.until_end(began.instant + limit, limit)?;
+        let elapsed = began.instant.elapsed();
         let torn_down = match how {
             How::Ended(End::Exited(0)) if watch.report.is_some() => Ok(()),
             _ => watch.tear_down(self.owner, &output),
         };
         watch.close_taps();
         let report = watch.report.take();
-        let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref());
+        if let Some(report) = &report {
+            let missing = match &report.verdict {
+                Verdict::Unmet(unmet) => Some(unmet),
+                _ => None,
+            };
+            let met = |trial: &&Trial| missing.is_none_or(|unmet| unmet.need != trial.name());
+            report.used.iter().filter(met).copied().for_each(probe::learn);
+            if let (Some(unmet), Ok(())) = (missing, &torn_down) {
+                return Ok(Err(unmet.clone()));
+            }
+        }
+        let starved = report.as_ref().map_or(Duration::ZERO, |report| report.starved);
+        let stalled = stall::sum_within(began.stamp, Stamp::now()).max(starved).min(elapsed);
+        let excuse = Excuse { stalled, slack: limit.saturating_sub(case.waits) };
+        let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref(), excuse);
         if let (Err(error), CaseOutcome::Failed(message)) = (torn_down, &mut outcome) {
             message.push_str(&format!("\nits labs may outlive it: {error}"));
         }
         let mut finished = Finished {
             rss_kib: report.as_ref().map_or(0, |report| report.rss_kib),
-            outcome,
-            place: Place::Host,
-            elapsed,
             judged: report.as_ref().map(|report| report.judged.clone()).unwrap_or_default(),
-            evidence: None,
+            ..Finished::bare(outcome, Place::Host, elapsed)
         };
         if self.keep || !finished.outcome.passed() {
             let states = report.map(|report| report.states).unwrap_or_default();
             evidence::gather(&self.places, case, &mut finished, states, &journal, &output);
         }
-        Ok(finished)
+        Ok(Ok(finished))
+    }
+}
+
+/// When a case's process was started.
+#[derive(Debug, Clone, Copy)]
+struct Began {
+    instant: Instant,
+    stamp: Stamp,
+}
+
+/// What the machine has to do with a case that came to no end in time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Excuse {
+    /// How much time it took from the case.
+    stalled: Duration,
+    /// How much the case's limit leaves beside what its scenario takes.
+    slack: Duration,
+}
+
+impl Excuse {
+    /// Whether the machine is to blame: it took half of what there was to spare, or more.
+    fn holds(self) -> bool {
+        !self.stalled.is_zero() && self.stalled >= self.slack / 2
     }
 }
 
@@ -180,6 +231,7 @@ impl Watch {
                 false => readable(&[self.child.as_fd(), self.link.as_fd()], Some(deadline))?,
                 true => readable(&[self.child.as_fd()], Some(deadline))?,
             };
+            stall::late_by(Instant::now().saturating_duration_since(deadline));
             self.listen();
             if ready[0] {
                 let end = self.child.wait()?;
@@ -269,7 +321,12 @@ impl Watch {
 }
 
 /// What the runner makes of it: a pass is only a case that says so, in time, and ends well.
-fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> CaseOutcome {
+fn judge(
+    report: Option<&Report>,
+    how: &How,
+    nonsense: Option<&str>,
+    excuse: Excuse,
+) -> CaseOutcome {
     let seconds = |time: &Duration| format!("{:.1} s", time.as_secs_f64());
     let said = report.map(|report| report.message.as_str()).filter(|text| !text.is_empty());
     let with = |first: String| match said {
@@ -278,6 +335,14 @@ fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> CaseOutc
     };
     if let Some(nonsense) = nonsense {
         return with(format!("its process wrote on the runner's socket: {nonsense}"));
+    }
+    if let How::OutOfTime(limit) = how
+        && excuse.holds()
+    {
+        let (limit, stalled) = (seconds(limit), seconds(&excuse.stalled));
+        let mut why = format!("ran past its limit of {limit}, of which the machine took {stalled}");
+        why.extend(said.map(|said| format!("\n{said}")));
+        return CaseOutcome::TooSlow(why);
     }
     let Some(report) = report else {
         return CaseOutcome::Failed(match how {
@@ -304,9 +369,10 @@ fn judge(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> CaseOutc
                     .replace("was then exited", "then exited"),
             )
         }
-        How::Ended(_) | How::Lingered => match report.verdict {
+        How::Ended(_) | How::Lingered => match &report.verdict {
             Verdict::Passed => CaseOutcome::Passed,
-            Verdict::Failed => {
+            // Of the two, that its labs may be left behind is the one to tell.
+            Verdict::Failed | Verdict::Unmet(_) => {
                 CaseOutcome::Failed(said.unwrap_or("failed without a word").to_owned())
             }
             Verdict::TooSlow => {
@@ -322,6 +388,31 @@ mod tests {
 
     const CLEAN: How = How::Ended(End::Exited(0));
 
+    fn judged(report: Option<&Report>, how: &How, nonsense: Option<&str>) -> CaseOutcome {
+        judge(report, how, nonsense, Excuse::default())
+    }
+
+    #[test]
+    fn past_its_limit_on_a_machine_that_stalled_a_case_is_too_slow_and_not_hung() {
+        let (report, late) = (said(Verdict::Failed, "read(5)"), How::OutOfTime(secs(11)));
+        let of = |stalled| judge(Some(&report), &late, None, Excuse { stalled, slack: secs(10) });
+        assert_eq!(
+            of(secs(5)).message(),
+            "ran past its limit of 11.0 s, of which the machine took 5.0 s\nread(5)"
+        );
+        assert!(matches!(of(secs(5)), CaseOutcome::TooSlow(_)));
+        assert!(matches!(of(secs(4)), CaseOutcome::Failed(_)));
+        // Without a word of the case, too.
+        let excuse = Excuse { stalled: secs(11), slack: secs(10) };
+        assert!(matches!(judge(None, &late, None, excuse), CaseOutcome::TooSlow(_)));
+        // In time it was not kept from anything.
+        assert!(matches!(judge(Some(&report), &CLEAN, None, excuse), CaseOutcome::Failed(_)));
+    }
+
+    const fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
     fn said(verdict: Verdict, message: &str) -> Report {
         Report::bare(verdict, message)
     }
@@ -329,30 +420,30 @@ mod tests {
     #[test]
     fn a_pass_is_a_verdict_and_a_clean_end() {
         let passed = said(Verdict::Passed, "");
-        assert_eq!(judge(Some(&passed), &CLEAN, None), CaseOutcome::Passed);
+        assert_eq!(judged(Some(&passed), &CLEAN, None), CaseOutcome::Passed);
         for how in [How::Ended(End::Exited(1)), How::Ended(End::Killed(11)), How::Lingered] {
-            assert!(!judge(Some(&passed), &how, None).passed(), "{how:?}");
+            assert!(!judged(Some(&passed), &how, None).passed(), "{how:?}");
         }
-        assert!(!judge(None, &CLEAN, None).passed());
-        assert!(!judge(Some(&passed), &CLEAN, Some("failed to understand")).passed());
-        assert!(!judge(Some(&passed), &How::OutOfTime(Duration::ZERO), None).passed());
+        assert!(!judged(None, &CLEAN, None).passed());
+        assert!(!judged(Some(&passed), &CLEAN, Some("failed to understand")).passed());
+        assert!(!judged(Some(&passed), &How::OutOfTime(Duration::ZERO), None).passed());
     }
 
     #[test]
     fn a_death_is_told_by_its_signal() {
-        let outcome = judge(None, &How::Ended(End::Killed(11)), None);
+        let outcome = judged(None, &How::Ended(End::Killed(11)), None);
         assert_eq!(outcome.message(), "ended without a verdict: killed by SIGSEGV");
         let passed = said(Verdict::Passed, "");
-        let outcome = judge(Some(&passed), &How::Ended(End::Killed(9)), None);
+        let outcome = judged(Some(&passed), &How::Ended(End::Killed(9)), None);
         assert_eq!(outcome.message(), "passed, but its process was then killed by SIGKILL");
-        let outcome = judge(Some(&passed), &How::Ended(End::Exited(3)), None);
+        let outcome = judged(Some(&passed), &How::Ended(End::Exited(3)), None);
         assert_eq!(outcome.message(), "passed, but its process then exited with status 3");
     }
 
     #[test]
     fn what_a_late_case_says_is_kept() {
         let report = said(Verdict::Failed, "read(5) still blocked");
-        let outcome = judge(Some(&report), &How::OutOfTime(Duration::from_millis(11_500)), None);
+        let outcome = judged(Some(&report), &How::OutOfTime(Duration::from_millis(11_500)), None);
         assert_eq!(outcome.message(), "hung: ran past its limit of 11.5 s\nread(5) still blocked");
     }
 
@@ -361,13 +452,13 @@ mod tests {
         let failed = said(Verdict::Failed, "expected FIN");
         for how in [CLEAN, How::Ended(End::Killed(6)), How::Lingered] {
             assert_eq!(
-                judge(Some(&failed), &how, None),
+                judged(Some(&failed), &how, None),
                 CaseOutcome::Failed("expected FIN".into())
             );
         }
         let slow = said(Verdict::TooSlow, "stalled for 2 s");
         assert_eq!(
-            judge(Some(&slow), &CLEAN, None),
+            judged(Some(&slow), &CLEAN, None),
             CaseOutcome::TooSlow("stalled for 2 s".into())
         );
     }

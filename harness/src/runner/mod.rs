@@ -2,9 +2,9 @@
 //!
 //! Reading order: [`case`], [`catalogue`] and [`registry`] say what there is, [`needs`] and
 //! [`elsewhere`] what can run it, [`kernels`] where it is run; [`launch`] runs one case from start
-//! to evidence, [`guests`] run many in virtual kernels, [`pool`] and [`libtest`] run whatever was
-//! chosen and tell it as [`events`]. [`roles`] is how this same program becomes the processes of a
-//! case.
+//! to evidence, [`virtual_kernels`] run many, [`pool`] runs whatever was chosen and tells it as
+//! [`events`], whose consumers are in [`report`](crate::report). [`policy`] says what counts as
+//! what. [`roles`] is how this same program becomes the processes of a case.
 
 pub mod artefacts;
 mod batch;
@@ -15,19 +15,19 @@ mod door;
 pub mod elsewhere;
 pub mod events;
 pub mod evidence;
-pub mod guests;
 pub mod inside;
 pub mod jobs;
 mod keeper;
 pub mod kernels;
 pub mod launch;
-pub mod libtest;
 pub mod needs;
 pub mod places;
+pub mod policy;
 pub mod pool;
 pub mod protocol;
 pub mod registry;
 pub mod roles;
+pub mod span;
 pub mod stage;
-mod waiting;
+pub mod virtual_kernels;
 mod words;

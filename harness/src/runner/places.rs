@@ -69,14 +69,14 @@ impl Places {
         Ok(directory)
     }
 
-    /// Where images of guests are kept for the next run.
+    /// Where the modules of virtual kernels are kept for the next run.
     #[must_use]
     pub fn images(&self) -> PathBuf {
         self.target.join("lastack-guests")
     }
 
-    /// Waits until a guest may run: each wants a core for itself, and where every case has a
-    /// runner of its own (nextest) many would want one at once. Held until dropped. None if there
+    /// Waits until a virtual kernel may run: each wants a core for itself, and where every case has
+    /// a runner of its own (nextest) many would want one at once. Held until dropped. None if there
     /// is no room for the files that are locked; then nobody waits.
     #[must_use]
     pub fn seat(&self) -> Option<Gate> {

@@ -1,12 +1,15 @@
 //! What the runner and the process of a case say to each other, on that process's descriptor 3.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 pub use crate::sys::codec::Received;
+use crate::sys::error::Unmet;
+use crate::sys::probe::Trial;
 use crate::sys::{codec, seqpacket, spawn};
 use crate::verdict::Judged;
 
@@ -55,10 +58,14 @@ pub struct Report {
     pub rss_kib: u64,
     /// The times it has judged, in their order.
     pub judged: Vec<Judged>,
+    /// What it has used of the kernel that not every kernel has.
+    pub used: Vec<Trial>,
+    /// For how long its processes were ready to run and had no processor, together.
+    pub starved: Duration,
 }
 
 /// What a case decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Every expectation was met.
     Passed,
@@ -66,6 +73,8 @@ pub enum Verdict {
     Failed,
     /// The machine was too slow for the case to judge.
     TooSlow,
+    /// The kernel lacks what the case has used.
+    Unmet(Unmet),
 }
 
 impl Report {
@@ -73,7 +82,8 @@ impl Report {
     #[must_use]
     pub fn bare(verdict: Verdict, message: impl Into<String>) -> Self {
         let (message, states) = (message.into(), String::new());
-        Self { verdict, message, states, rss_kib: 0, judged: Vec::new() }
+        let (judged, used, starved) = (Vec::new(), Vec::new(), Duration::ZERO);
+        Self { verdict, message, states, rss_kib: 0, judged, used, starved }
     }
 
     /// The same report, with texts cut to what somebody may want to read of them.
@@ -150,8 +160,8 @@ mod tests {
         prop_oneof![
             ".*".prop_map(|host| FromCase::Namespace { host }),
             (verdict, ".*", ".*", any::<u64>()).prop_map(|(verdict, message, states, rss_kib)| {
-                let judged = Vec::new();
-                FromCase::Verdict(Report { verdict, message, states, rss_kib, judged })
+                let report = Report::bare(verdict, message);
+                FromCase::Verdict(Report { states, rss_kib, ..report })
             }),
         ]
     }

@@ -19,8 +19,8 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
     let role = arguments.next()?;
     let rest: Vec<_> = arguments.collect();
     Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
-        ("case", [name]) => match gather() {
-            Ok(registry) => stage::case_main(&registry, name),
+        ("case", [name, known]) => match gather() {
+            Ok(registry) => stage::case_main(&registry, name, known),
             Err(problems) => {
                 eprint!("{problems}");
                 ExitCode::from(2)

@@ -5,29 +5,40 @@ use std::{
     collections::BTreeSet,
     fs,
     panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use futures::FutureExt;
 
 use super::{
+    case::Case,
+    needs::Need,
     protocol::{FromCase, Link, Received, Report, ToCase, Verdict},
     registry::Registry,
+    span::span,
 };
 use crate::{
     error::{self, Context, Error, ErrorKind, Result},
     lab::teardown,
     scene::Scene,
-    sys::{calls, inside, spawn},
+    sys::{
+        calls, inside, pending,
+        probe::{self, Trial},
+        spawn,
+    },
     verdict::judged,
     wire::Journal,
 };
 
-/// Runs the case called `name` and reports to the runner that started this process.
+/// Runs the case called `name` and reports to the runner that started this process, which knows
+/// already that this kernel can do what `known` names.
 #[must_use]
-pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
+pub fn case_main(registry: &Registry, name: &str, known: &str) -> ExitCode {
+    known.split(',').filter_map(Trial::named).for_each(probe::learn);
     let (Ok(control), Ok(journal)) = (Link::inherited(), spawn::inherited(spawn::JOURNAL)) else {
         eprintln!("a case is started by lastack itself, with its control socket and journal");
         return ExitCode::from(2);
@@ -55,7 +66,7 @@ pub fn case_main(registry: &Registry, name: &str) -> ExitCode {
         Err(error) => finish.fall(&Err(error)),
     };
     let result = match registry.find(name) {
-        Some(case) => runtime.block_on(perform(case.body(), &scene)),
+        Some(case) => runtime.block_on(perform(case, &scene)),
         None => Err(Error::usage(format!("unknown case {name}"))),
     };
     // The runtime is not dropped before: with it would go the channels to the agents, who would
@@ -69,11 +80,32 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// Runs the body and then asks the faults, the wires and the books whether it ended cleanly.
-async fn perform(body: &super::case::Body, scene: &Scene) -> Result {
-    let judged = AssertUnwindSafe(body(scene.clone())).catch_unwind().await;
+async fn perform(case: &Case, scene: &Scene) -> Result {
+    let judged = AssertUnwindSafe((case.body())(scene.clone())).catch_unwind().await;
     judged.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
     scene.inspect().await?;
+    needed(&case.needs, &probe::used())?;
     leaks(scene)
+}
+
+/// Expects every declared need of those that say themselves when they are used to have been used: a
+/// case that declares more is ignored where it could have run.
+fn needed(declared: &[Need], used: &[Trial]) -> Result {
+    let superfluous = |need: &&Need| match need {
+        Need::Trial(trial) => !used.iter().any(|used| used.includes(*trial)),
+        _ => false,
+    };
+    let names: Vec<_> = declared.iter().filter(superfluous).map(ToString::to_string).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let declared = format!("declares no need that it does not use ({})", names.join(", "));
+    let used: Vec<_> = used.iter().map(|trial| trial.name()).collect();
+    let seen = match used.is_empty() {
+        true => "it used none".to_owned(),
+        false => format!("it used only {}", used.join(", ")),
+    };
+    Err(Error::mismatch("the case's needs", declared, seen))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
@@ -149,7 +181,7 @@ impl Finish {
             Ok(Received::Message(ToCase::TimeUp, _)) => Err(Error::mismatch(
                 "the case's time limit",
                 "a verdict before it",
-                "none: the case was still running",
+                pending_waits(),
             )),
             _ => Err(Error::system("hear from the runner", "it is gone")),
         };
@@ -163,11 +195,7 @@ impl Finish {
         assert!(!*fallen, "the finish falls once");
         *fallen = true;
         let report = Report {
-            verdict: match result {
-                Ok(()) => Verdict::Passed,
-                Err(error) if error.kind() == ErrorKind::TooSlow => Verdict::TooSlow,
-                Err(_) => Verdict::Failed,
-            },
+            verdict: verdict(result),
             message: result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
             states: match result {
                 Err(error) if error.kind() == ErrorKind::Mismatch => {
@@ -177,6 +205,8 @@ impl Finish {
             },
             rss_kib: peak_memory(),
             judged: judged::book(),
+            used: probe::used(),
+            starved: if result.is_err() { starved() } else { Duration::ZERO },
         };
         // Reported first: whatever teardown meets, the verdict and its reasons are safe.
         let _ = self.control.send(&FromCase::Verdict(report.cut()), &[]);
@@ -186,9 +216,67 @@ impl Finish {
     }
 }
 
+fn verdict(result: &Result) -> Verdict {
+    let Err(error) = result else { return Verdict::Passed };
+    match error.as_unmet() {
+        Some(unmet) => Verdict::Unmet(unmet.clone()),
+        None if error.kind() == ErrorKind::TooSlow => Verdict::TooSlow,
+        None => Verdict::Failed,
+    }
+}
+
+/// What the case was waiting for, a line each. Of many, the ones that have waited longest.
+fn pending_waits() -> String {
+    const SHOWN: usize = 5;
+    let waits = pending::all();
+    if waits.is_empty() {
+        return "none: the case was still running, and waited for no call and no segment"
+            .to_owned();
+    }
+    let line =
+        |(what, time): &(String, Duration)| format!("\n              {what}, for {}", span(*time));
+    let mut text = "none: the case was still waiting for".to_owned();
+    text.extend(waits.iter().take(SHOWN).map(line));
+    if let Some(more) = waits.len().checked_sub(SHOWN + 1) {
+        text.push_str(&format!("\n              and {} more", more + 1));
+    }
+    text
+}
+
+/// For how long the processes of this case were ready to run and had no processor, together: the
+/// second number of `/proc/PID/task/TID/schedstat` (`proc_pid_schedstat`), where the kernel counts.
+fn starved() -> Duration {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    let tasks = entries("/proc".as_ref())
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
+        .flat_map(|process| entries(&process.path().join("task")).map(|task| task.path()));
+    let waited = |task: PathBuf| -> Option<u64> {
+        let text = fs::read_to_string(task.join("schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    };
+    Duration::from_nanos(tasks.filter_map(waited).sum())
+}
+
 /// The most memory this process has used, in KiB (`VmHWM`, `proc_pid_status(5)`).
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declared_need_that_was_not_used_fails_its_case() {
+        let used = [Trial::Redirect, Trial::Hold];
+        for fine in [&[][..], &[Need::Redirect], &[Need::Nft], &[Need::VirtualTime, Need::Hold]] {
+            assert!(needed(fine, &used).is_ok(), "{fine:?}");
+        }
+        let error = needed(&[Need::Hold, Need::Netem, Need::Reject], &used).unwrap_err();
+        let mismatch = error.as_mismatch().unwrap();
+        assert!(mismatch.expected.ends_with("(netem, reject)"), "{error}");
+        assert_eq!(mismatch.seen, "it used only redirect, hold");
+    }
 }

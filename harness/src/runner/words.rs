@@ -1,6 +1,6 @@
-//! What the runner and the one in a guest say to each other: a manifest when the guest starts,
-//! and words about its cases from then on. The guest is never told more: what it does depends on
-//! nothing that happens outside.
+//! What the runner and the one on a virtual kernel say to each other: a manifest when it boots, and
+//! words about its cases from then on. It is never told more: what it does depends on nothing that
+//! happens outside.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::needs::Unmet;
 use crate::error::{Context, Result};
 use crate::sys::codec;
 
-/// What a guest is to do.
+/// What a virtual kernel is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The cases it is to run, by name, in the order in which they start.
@@ -20,7 +20,7 @@ pub(super) struct Manifest {
     pub keep: bool,
 }
 
-/// What is said in a guest. A case goes by its place in the manifest.
+/// What is said there. A case goes by its place in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum FromVirtual {
     /// No case can run: why.
@@ -40,11 +40,11 @@ pub(super) const PIECE: usize = 256 * 1024;
 
 impl Manifest {
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        codec::encode(self).context(|| "write down what a guest is to do".to_owned())
+        codec::encode(self).context(|| "write down what a virtual kernel is to do".to_owned())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        codec::decode(bytes).context(|| "read what this guest is to do".to_owned())
+        codec::decode(bytes).context(|| "read what this virtual kernel is to do".to_owned())
     }
 }
 
@@ -54,7 +54,7 @@ impl FromVirtual {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        let what = || format!("understand {} bytes that a guest said", bytes.len());
+        let what = || format!("understand {} bytes that a virtual kernel said", bytes.len());
         codec::decode(bytes).context(what)
     }
 }

@@ -90,7 +90,7 @@ impl Pair {
         let failed = reading.done().await?.errno(errno)?;
         let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
         Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
-            .judge("the end after the write", failed.ended().since(began))
+            .judge_between("the end after the write", began, failed.ended())
     }
 
     /// Lets `a` write into a black hole and waits for its first timeout; `retries` is its host's
@@ -149,7 +149,7 @@ impl Lab {
         let sent = self.wire().exactly(Wire::start(), syns).among(any().from("a")).await?;
         for (pair, wait) in sent.windows(2).zip(waits) {
             let window = Window::wheel([wait], "as long as the last, or twice");
-            window.judge("a SYN was sent again", pair[1].at().since(pair[0].at()))?;
+            window.judge_between("a SYN was sent again", pair[0].at(), pair[1].at())?;
         }
         Ok(sent)
     }

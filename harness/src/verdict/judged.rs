@@ -9,7 +9,6 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::timers::{JIFFY_AT_MOST, LATEST};
-use crate::stall;
 
 /// So many are kept of one case, the first, to fit its report. None here judges half as many.
 pub(crate) const MOST: usize = 100;
@@ -26,7 +25,7 @@ pub struct Judged {
     pub derived: Duration,
     /// What it was.
     pub seen: Duration,
-    /// For how long the machine had stalled by then, at worst, in that case.
+    /// For how long the machine stalled meanwhile, at worst.
     pub stall: Duration,
 }
 
@@ -67,12 +66,12 @@ impl Judged {
 static BOOK: Mutex<Vec<Judged>> = Mutex::new(Vec::new());
 
 /// Takes note of a time.
-pub(crate) fn note(what: &str, derived: Duration, seen: Duration) {
+pub(crate) fn note(what: &str, derived: Duration, seen: Duration, stall: Duration) {
     let mut book = BOOK.lock().unwrap_or_else(PoisonError::into_inner);
     if book.len() < MOST {
         let longest = LONGEST.min(what.len());
         let end = (0..=longest).rev().find(|&end| what.is_char_boundary(end)).unwrap_or(0);
-        book.push(Judged { what: what[..end].to_owned(), derived, seen, stall: stall::worst() });
+        book.push(Judged { what: what[..end].to_owned(), derived, seen, stall });
     }
 }
 

@@ -104,7 +104,7 @@ impl<T> Outcome<T> {
     /// # Errors
     /// It returned too early or too late.
     pub fn took_within(self, window: &Window) -> Result<Self> {
-        window.judge(&format!("{} took", self.what), self.took)?;
+        window.judge_during(&format!("{} took", self.what), self.took, self.began, self.ended)?;
         Ok(self)
     }
 

@@ -95,7 +95,7 @@ impl GiveUp {
     /// It retransmitted more often, or beyond the limit, or ended at another time.
     pub fn judge(&self, retries: &Retries, died: Stamp) -> Result {
         let (what, window) = self.end_after(retries)?;
-        window.judge(&what, died.since(retries.first_timeout().at()))
+        window.judge_between(&what, retries.first_timeout().at(), died)
     }
 
     /// As [`Self::judge`], where the end was awaited at the kernel.
@@ -119,7 +119,7 @@ impl GiveUp {
         for segment in &retries.timeouts {
             let rule = "before the limit is reached";
             let window = Window::new(Duration::ZERO, self.limit + JIFFY_AT_MOST, rule);
-            window.judge("a retransmission", segment.at().since(start))?;
+            window.judge_between("a retransmission", start, segment.at())?;
         }
         let waits = (1..=count).map(|n| rto_gap(n, self.rto, self.max));
         let rule = format!("first timeout that finds {:?} gone, none early", self.limit);

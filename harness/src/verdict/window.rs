@@ -6,6 +6,7 @@ use super::judged;
 use crate::{
     error::{Error, Result},
     stall,
+    stamp::Stamp,
 };
 
 /// An elapsed time that is neither too early nor too late.
@@ -50,19 +51,42 @@ impl Window {
         Self::new(self.from, later.to, format!("{} to {}", self.rule, later.rule))
     }
 
-    /// Says whether `elapsed` lies inside.
+    /// Says whether `elapsed`, a time that has just ended, lies inside. For one that ended before,
+    /// there is [`Self::judge_between`].
     ///
     /// # Errors
     /// [`ErrorKind::Mismatch`] if it is too early or too late; [`ErrorKind::TooSlow`] if it is too late by
-    /// no more than the machine was seen to stall while the case ran.
+    /// no more than the machine was seen to stall meanwhile.
     pub fn judge(&self, what: &str, elapsed: Duration) -> Result {
-        if let Some(derived) = self.derived {
-            judged::note(what, derived, elapsed);
-        }
-        self.judge_on(what, elapsed, stall::worst())
+        let now = Stamp::now();
+        self.judge_during(what, elapsed, now.before(elapsed), now)
     }
 
-    /// As [`Self::judge`], on a machine that has stalled for `stall` at worst.
+    /// Says whether the time between two moments lies inside.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub fn judge_between(&self, what: &str, from: Stamp, to: Stamp) -> Result {
+        self.judge_during(what, to.since(from), from, to)
+    }
+
+    /// As [`Self::judge`], of a time measured otherwise between these moments: only what the
+    /// machine stalled between them counts.
+    pub(crate) fn judge_during(
+        &self,
+        what: &str,
+        elapsed: Duration,
+        from: Stamp,
+        to: Stamp,
+    ) -> Result {
+        let stall = stall::within(from, to);
+        if let Some(derived) = self.derived {
+            judged::note(what, derived, elapsed, stall);
+        }
+        self.judge_on(what, elapsed, stall)
+    }
+
+    /// As [`Self::judge`], on a machine that stalled for `stall` at worst meanwhile.
     fn judge_on(&self, what: &str, elapsed: Duration, stall: Duration) -> Result {
         if elapsed >= self.from && elapsed <= self.to {
             return Ok(());
@@ -119,6 +143,17 @@ mod tests {
         assert!(window.judge("x", Duration::MAX).is_ok());
         assert_eq!(kind(window.judge("x", ms(999))), ErrorKind::Mismatch);
         assert_eq!(window.to_string(), "at least 1.000s (one second)");
+    }
+
+    #[test]
+    fn a_stall_before_the_interval_excuses_nothing() {
+        // Years before any other test of this process.
+        let at = |millis: i64| Stamp(3_600_000_000_000 + millis * 1_000_000);
+        stall::note(at(0), at(900));
+        let window = Window::new(ms(900), ms(1_000), "about a second");
+        assert_eq!(kind(window.judge_between("x", at(1_000), at(2_500))), ErrorKind::Mismatch);
+        assert_eq!(kind(window.judge_between("x", at(100), at(1_600))), ErrorKind::TooSlow);
+        assert_eq!(kind(window.judge_between("x", at(500), at(2_000))), ErrorKind::Mismatch);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::pattern::{Answer, Pattern};
 use super::segment::Segment;
 use lastack_sys::Stamp;
 use lastack_sys::error::{Error, Result};
+use lastack_sys::pending;
 
 /// How long an expectation waits if nothing else is said.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(1);
@@ -264,6 +265,7 @@ async fn first_fit(
 ) -> Result<Result<Vec<Segment>, Vec<Segment>>> {
     let mut news = wire.news();
     let mut last_look = false;
+    let mut waiting = None;
     loop {
         news.mark_unchanged();
         let (now, patience) = (Stamp::now(), wire.patience());
@@ -272,6 +274,8 @@ async fn first_fit(
         if found.len() == patterns.len() {
             return Ok(Ok(found));
         }
+        let missing = &patterns[found.len()];
+        waiting.get_or_insert_with(|| pending::wait(format!("on the wire: {missing}")));
         match wait {
             // Whether the next one fits will be known then, if not before.
             Some(then) => {

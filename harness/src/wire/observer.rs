@@ -225,7 +225,7 @@ impl Work {
         let lost = self.lost()?;
         let mut knowledge = self.shared.knowledge();
         if let Some(oldest) = oldest {
-            stall::note(began.since(oldest));
+            stall::note(oldest, began);
         }
         if unstamped_tcp {
             knowledge.trouble.get_or_insert_with(|| {
@@ -275,7 +275,7 @@ impl Work {
             match poll(&mut fds, timeout) {
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error).context(|| "wait for frames".to_owned()),
-                Ok(0) => stall::note(began.elapsed().saturating_sub(NAP)),
+                Ok(0) => stall::late_by(began.elapsed().saturating_sub(NAP)),
                 Ok(_) => break,
             }
         }

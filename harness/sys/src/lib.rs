@@ -1,7 +1,8 @@
 //! The ground floor: what lastack asks of the kernel, and the only `unsafe` in it.
 //!
 //! [`error`] holds the words in which everything in lastack fails, [`stamp`] the one clock that all
-//! is put in order by, [`stall`] how long this machine has kept the harness waiting.
+//! is put in order by, [`stall`] when this machine has kept the harness waiting, [`pending`] what
+//! the harness waits for.
 
 pub mod calls;
 pub mod child;
@@ -17,6 +18,7 @@ pub mod netem;
 pub mod netns;
 pub mod nft;
 pub mod packet;
+pub mod pending;
 pub mod private_tmpfs;
 pub mod probe;
 pub mod program;

@@ -25,7 +25,7 @@ pub fn or_ignored(
     test: impl FnOnce() -> Checked + Send + 'static,
 ) -> Trial {
     let Some(why) = obstacle.map(str::to_owned) else { return Trial::test(name, test) };
-    if lastack::runner::jobs::skips_denied() {
+    if lastack::runner::policy::Policy::asked().denies_skips() {
         return Trial::test(name, || Err(why.into()));
     }
     Trial::ignorable_test(name, || Ok(Completion::ignored_with(why)))
@@ -52,7 +52,13 @@ pub fn life(life: &str, arguments: &[&str]) -> Command {
 
 /// Takes our own caller's settings away.
 pub fn plain(command: &mut Command) -> &mut Command {
-    for name in ["RUST_TEST_THREADS", "LASTACK_DENY_SKIPS", "LASTACK_KERNEL", "RUST_BACKTRACE"] {
+    for name in [
+        "RUST_TEST_THREADS",
+        "LASTACK_DENY_SKIPS",
+        "LASTACK_ALLOW_SKIPS",
+        "LASTACK_KERNEL",
+        "RUST_BACKTRACE",
+    ] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null())

@@ -1,14 +1,18 @@
 //! What a person, cargo or a CI system sees of each control.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::common::{self, Checked, Named, Seen, children, command_line, run, running, until};
-use crate::controls::LEAKED;
+use crate::controls::{LEAKED, MARK};
 
 pub fn tests() -> Vec<Trial> {
-    let tests: [Named; 18] = [
+    let tests: [Named; 22] = [
         ("a_list_is_names_and_nothing_else", list),
         ("a_pass_passes_and_leaves_nothing", pass),
         ("a_missed_expectation_is_told_and_kept", miss),
@@ -21,7 +25,11 @@ pub fn tests() -> Vec<Trial> {
         ("a_case_lives_in_a_world_of_its_own", surroundings),
         ("a_quiet_case_runs_too", quiet),
         ("an_unmet_need_is_ignored_with_its_reason", need),
+        ("what_a_case_lacks_when_it_runs_ignores_it_with_the_reason", unmet_by_use),
         ("a_machine_too_slow_to_judge_is_no_failure", slow),
+        ("a_case_that_was_too_slow_once_is_judged_by_its_second_run", slow_once),
+        ("a_case_that_hangs_names_what_it_waited_for", hang_in_a_call),
+        ("past_its_limit_while_the_machine_stalled_a_case_is_not_hung", stalled),
         ("wrong_use_of_the_test_target_is_told", wrong_target),
         ("the_program_tells_wrong_use", wrong_program),
         ("the_program_runs_and_reports", program_runs),
@@ -49,7 +57,7 @@ fn list() -> Checked {
     let seen = run(&mut control("test", &["--list", "--format", "terse"]))?;
     seen.ends(0)?.holds(seen.err.is_empty(), "nothing on stderr")?;
     let lines = seen.out.lines().filter(|line| line.ends_with(": test")).count();
-    seen.holds(lines == 12 && seen.out.lines().count() == lines, "12 names")?;
+    seen.holds(lines == 15 && seen.out.lines().count() == lines, "15 names")?;
     let ignored = run(&mut control("test", &["--list", "--format", "terse", "--ignored"]))?;
     ignored.holds(ignored.out == "control::needs_what_nobody_has: test\n", "the ignored one")?;
     Ok(())
@@ -57,7 +65,7 @@ fn list() -> Checked {
 
 fn pass() -> Checked {
     let seen = tested("passes")?;
-    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 11 filtered out")?;
+    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 14 filtered out")?;
     seen.holds(seen.err.is_empty(), "nothing on stderr")?;
     Ok(())
 }
@@ -150,7 +158,76 @@ fn slow() -> Checked {
     ignored.clear()?;
     let denied = run(control("test", &["--exact", name]).env("LASTACK_DENY_SKIPS", "1"))?;
     denied.ends(101)?.says("too slow to judge: stalled for 2 s")?;
+    denied.clear()?;
+    let warning = "warning: 1 case stays inconclusive, the machine was twice too slow: ";
+    let told = format!("{warning}{name}\n");
+    let seen = program(&["run", name])?;
+    seen.ends(0)?.holds(seen.out.ends_with(&told), "a warning in the last line")?;
+    // An ignored case shows no place.
+    let denied = run(control("program", &["run", name]).env("LASTACK_DENY_SKIPS", "1"))?;
+    denied.ends(1)?.holds(denied.out.ends_with(&told), "it in the last line")?;
     denied.clear()
+}
+
+fn unmet_by_use() -> Checked {
+    let (name, reason) =
+        ("control::lacks_what_it_uses", "there is no program linux.uml; install it");
+    // The pretty lines show no reason, so that standard error does.
+    let told = format!("lastack: 1 case is ignored: {reason}");
+    tested("lacks_what_it_uses")?.ends(0)?.says("1 ignored")?.complains(&told)?;
+    program(&["run", name])?.ends(3)?.says("0 failed, 1 ignored")?.says(reason)?;
+    let strict = |life, arguments: &[&str], allowed| {
+        let mut command = control(life, arguments);
+        run(command.env("LASTACK_DENY_SKIPS", "1").env("LASTACK_ALLOW_SKIPS", allowed))
+    };
+    strict("test", &["--exact", name], "netem")?.ends(101)?.says(reason)?;
+    strict("test", &["--exact", name], "guest")?.ends(0)?.says("1 ignored")?;
+    strict("program", &["run", name], "")?.ends(1)?.says(reason)?;
+    Ok(())
+}
+
+fn slow_once() -> Checked {
+    let home = tempfile::tempdir()?;
+    let name = "control::is_too_slow_once";
+    for (life, arguments) in [("test", vec!["--exact", name]), ("program", vec!["run", name])] {
+        let mark = home.path().join(life);
+        let seen = run(control(life, &arguments).env(MARK, &mark).env("LASTACK_DENY_SKIPS", "1"))?;
+        seen.ends(0)?.says("1 passed")?;
+        let told = format!("{}{}", seen.out, seen.err);
+        seen.holds(told.contains("stalled for 3 s"), "what was too slow the first time")?;
+        seen.holds(!told.contains("inconclusive"), "a verdict")?;
+    }
+    Ok(())
+}
+
+fn hang_in_a_call() -> Checked {
+    let seen = tested("hangs_in_a_call")?;
+    seen.ends(101)?.says("hung: ran past its limit of 4.0 s")?;
+    seen.says("none: the case was still waiting for\n              b/server: read(5, 5), for ")?;
+    seen.clear()
+}
+
+fn stalled() -> Checked {
+    let mut command = control("program", &["run", "control::hangs"]);
+    let mut runner = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let pid = Pid::from_raw(runner.id() as i32);
+    let begun = || {
+        let begun = |process: &PathBuf| command_line(process).contains("lastack:case");
+        children(runner.id()).into_iter().find(begun)
+    };
+    if until(begun).is_none() {
+        runner.kill()?;
+        return Err("no case began".into());
+    }
+    // To who is stopped, a machine that does nothing for three seconds looks the same.
+    kill(pid, Signal::SIGSTOP)?;
+    std::thread::sleep(Duration::from_secs(3));
+    kill(pid, Signal::SIGCONT)?;
+    let seen: Seen = runner.wait_with_output()?.try_into()?;
+    seen.says("again               control::hangs\n    ran past its limit of 1.5 s, of which")?;
+    // Where nothing stalls it is what it is.
+    seen.ends(1)?.says("hung: ran past its limit of 1.5 s")?;
+    seen.clear()
 }
 
 fn wrong_target() -> Checked {
@@ -158,7 +235,7 @@ fn wrong_target() -> Checked {
     run(&mut control("test", &["--test-threads", "0"]))?.ends(2)?.complains("positive number")?;
     let seen = run(control("test", &[]).env("RUST_TEST_THREADS", "many"))?;
     seen.ends(2)?.complains("RUST_TEST_THREADS is \"many\"")?;
-    run(&mut control("test", &["no_such_case"]))?.ends(0)?.says("12 filtered out")?;
+    run(&mut control("test", &["no_such_case"]))?.ends(0)?.says("15 filtered out")?;
     run(&mut control("test", &["lastack:case"]))?.ends(2)?;
     Ok(())
 }
@@ -220,7 +297,7 @@ fn program_lists() -> Checked {
 
     program(&["doctor"])?.ends(0)?.says("program no-such-program  NO")?.says("1 cannot")?;
     let examined: serde_json::Value = serde_json::from_str(&program(&["doctor", "--json"])?.out)?;
-    seen.holds(examined["ignored"] == 1 && examined["runnable"] == 11, "11 of 12 can run")?;
+    seen.holds(examined["ignored"] == 1 && examined["runnable"] == 14, "14 of 15 can run")?;
     Ok(())
 }
 

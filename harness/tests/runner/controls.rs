@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use lastack::error::Unmet;
 use lastack::prelude::*;
 use lastack::{FamilySource, Problems, Registry};
 
@@ -11,6 +12,7 @@ pub fn registry() -> Result<Registry, Problems> {
         source("control", "control/plain.rs", plain),
         source("control", "control/deadly.rs", deadly),
         source("control", "control/refused.rs", refused),
+        source("control", "control/refused_by_use.rs", refused_by_use),
     ])
 }
 
@@ -33,6 +35,12 @@ fn deadly(family: &mut Family) {
             std::future::pending().await
         },
     );
+    family.case("hangs_in_a_call").covers(id).source("here").limit(Duration::from_secs(4)).run(
+        |scene| async move {
+            let pair = scene.pair().connect().await?;
+            pair.b.read(5).await.map(drop)
+        },
+    );
     family.case("exits").covers(id).source("here").run(|_| async { std::process::exit(3) });
     family.case("aborts").covers(id).source("here").run(|_| async { std::process::abort() });
 }
@@ -50,6 +58,29 @@ fn refused(family: &mut Family) {
         .covers(id)
         .source("here")
         .run(|_| async { Err(Error::too_slow("stalled for 2 s")) });
+}
+
+fn refused_by_use(family: &mut Family) {
+    let id = ["ZZ-05"];
+    family.case("lacks_what_it_uses").covers(id).source("here").run(|_| async {
+        let (reason, remedy) = ("there is no program linux.uml".into(), "install it".into());
+        Err(Error::unmet(Unmet { need: "guest".into(), reason, remedy }))
+    });
+    family.case("is_too_slow_once").covers(id).source("here").run(too_slow_once);
+}
+
+/// Where it leaves a mark, so that it knows in another process that it was here before.
+pub const MARK: &str = "LASTACK_TEST_MARK";
+
+async fn too_slow_once(_: Scene) -> Result {
+    let Some(mark) = std::env::var_os(MARK) else { return Ok(()) };
+    match std::fs::exists(&mark) {
+        Ok(true) => Ok(()),
+        _ => {
+            std::fs::write(&mark, "").context(|| "leave a mark".to_owned())?;
+            Err(Error::too_slow("stalled for 3 s"))
+        }
+    }
 }
 
 async fn misses(_: Scene) -> Result {

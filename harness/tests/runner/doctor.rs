@@ -72,10 +72,14 @@ fn broken_kernels() -> Checked {
     let seen = doctor(&folder, &["--boot"])?;
     let broken = format!("virtual kernel {release}, for 0, DOES NOT BOOT: {}\n", named.display());
     seen.ends(0)?.says(&broken)?;
-    seen.says("the guest did not come up: ")?.says("scripts/setup fetches kernels anew")?;
+    seen.says("the virtual kernel did not come up: ")?
+        .says("scripts/setup fetches kernels anew")?;
     // What would have run on it does not, and says for want of what.
     seen.says(&format!("NO   virtual {release} does not boot ("))?;
     let runs = run(life("virtual_program", &["run", "--kernel", "virtual", "control::passes"])
         .env("LASTACK_KERNELS", folder.path()))?;
-    runs.ends(3)?.says("the guest did not come up")?.says("lastack doctor --boot").map(drop)
+    runs.ends(3)?
+        .says("the virtual kernel did not come up")?
+        .says("lastack doctor --boot")
+        .map(drop)
 }

@@ -1,8 +1,9 @@
-//! Cases on a virtual kernel: the choice of kernel, results, evidence, and guests that die.
+//! Cases on a virtual kernel: the choice of kernel, results, evidence, and kernels that die.
 
 use std::fs;
 use std::process::Command;
 
+use lastack::error::Unmet;
 use lastack::prelude::*;
 use lastack::virt::Kernel;
 use lastack::{FamilySource, Problems, Registry};
@@ -16,7 +17,7 @@ const PROBED: &str = "after ";
 /// One tick of a kernel of 250 Hz, as all of Debian's and Ubuntu's for clouds are.
 const TICK: Duration = Duration::from_millis(4);
 
-/// Cases for guests. Some of them kill theirs.
+/// Cases for virtual kernels. Some of them kill theirs.
 pub fn registry() -> Result<Registry, Problems> {
     Registry::build(&[FamilySource { family: "control", file: "control/virtual.rs", cases }])
 }
@@ -39,11 +40,20 @@ fn cases(family: &mut Family) {
         .needs([Need::VirtualTime])
         .waits(Keepalive::STOCK.end())
         .run(tells_when_it_is_probed);
+    family.case("lacks_on_the_host_what_it_uses").covers(id).source("here").run(|_| async {
+        match lastack::sys::probe::virtual_time() {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                let (reason, remedy) = ("no netem here".into(), "load it".into());
+                Err(Error::unmet(Unmet { need: "netem".into(), reason, remedy }))
+            }
+        }
+    });
     let needing: [(_, &[Need]); 3] = [
         ("needs_an_older_kernel", &[Need::Before(6, 13)]),
         ("needs_a_newer_kernel", &[Need::Kernel(6, 13)]),
         (
-            "needs_what_only_a_guest_can_tell",
+            "needs_what_only_a_virtual_kernel_can_tell",
             &[Need::VirtualTime, Need::Sysctl("net.ipv4.no_such_knob")],
         ),
     ];
@@ -100,12 +110,13 @@ pub fn tests() -> Vec<Trial> {
         ("a_kernel_that_is_not_there_is_told_with_the_way_to_get_it", no_such_kernel),
         ("hours_are_not_waited_for_on_the_host", not_on_the_host),
     ];
-    let virtual_only: [Named; 7] = [
+    let virtual_only: [Named; 8] = [
         ("hours_pass_on_a_virtual_kernel", hours),
         ("the_same_case_twice_takes_the_same_times_to_the_tick", repeats),
-        ("evidence_is_brought_out_of_a_guest", evidence),
+        ("evidence_is_brought_out_of_a_virtual_kernel", evidence),
         ("a_kernel_panic_fails_its_case_and_no_other", panic),
-        ("what_a_guest_cannot_run_is_ignored_with_its_reason", ignored_inside),
+        ("what_a_virtual_kernel_cannot_run_is_ignored_with_its_reason", ignored_inside),
+        ("what_a_kernel_lacks_is_tried_on_the_next", tried_on_the_next),
         ("the_test_target_says_where_cases_ran", target),
         ("a_matrix_tells_kernels_apart", matrix),
     ];
@@ -216,18 +227,18 @@ fn evidence() -> Checked {
 }
 
 fn panic() -> Checked {
-    // One at a time, the longest first: hours, the panic, and then a pass in another guest.
+    // One at a time, the longest first: hours, the panic, and then a pass on another.
     let chosen = ["waits_for_hours", "panics_its_kernel", "control::passes"];
     let arguments = [&["run", "--kernel", "virtual", "--jobs", "1"], &chosen[..]].concat();
     let seen = program(&arguments)?;
     seen.ends(1)?.says("2 passed, 1 failed, 0 ignored")?;
-    seen.says("the kernel of its guest panicked: not syncing: sysrq triggered crash")?;
-    seen.says("--- the guest's console")?;
+    seen.says("its virtual kernel panicked: not syncing: sysrq triggered crash")?;
+    seen.says("--- the virtual kernel's console")?;
     seen.clear()
 }
 
 fn ignored_inside() -> Checked {
-    let name = "control::needs_what_only_a_guest_can_tell";
+    let name = "control::needs_what_only_a_virtual_kernel_can_tell";
     let reason = "has no sysctl net.ipv4.no_such_knob";
     program(&["run", name])?.ends(3)?.says("0 failed, 1 ignored")?.says(reason)?;
     let target = run(&mut life("virtual_test", &["--exact", name]))?;
@@ -237,11 +248,25 @@ fn ignored_inside() -> Checked {
     Ok(())
 }
 
+fn tried_on_the_next() -> Checked {
+    let name = "control::lacks_on_the_host_what_it_uses";
+    program(&["run", name])?
+        .ends(0)?
+        .says("ok (virtual ")?
+        .says("1 passed, 0 failed, 0 ignored")?;
+    program(&["run", name, "--kernel", "host"])?
+        .ends(3)?
+        .says("1 ignored: no netem here; load it")?;
+    let target = run(life("virtual_test", &["--exact", name]).env("LASTACK_DENY_SKIPS", "1"))?;
+    target.ends(0)?.complains("lastack: 1 case ran on virtual ")?;
+    Ok(())
+}
+
 fn target() -> Checked {
     let seen = run(life("virtual_test", &["waits_for_hours"]).env("LASTACK_KERNEL", "virtual"))?;
-    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out")?;
+    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out")?;
     seen.complains("lastack: 1 case ran on virtual ")?.complains("the longest for 2h12m05s")?;
-    // Whoever only asks for names waits for no guest.
+    // Whoever only asks for names waits for no boot.
     let listed = run(life("virtual_test", &["--list"]).env("LASTACK_KERNEL", "virtual"))?;
     listed.ends(0)?.says("control::waits_for_hours: test")?;
     listed.holds(listed.err.is_empty(), "nothing on stderr")?;

@@ -7,7 +7,7 @@ use std::{
     process::Stdio,
 };
 
-use lastack::virt::{Guest, MachineEnd, Told};
+use lastack::virt::{Machine, MachineEnd, MachineEvent};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -15,28 +15,28 @@ use nix::{
 
 use crate::{
     common::{Checked, Named, life, run, until},
-    guests,
+    machines,
 };
 
 pub const TESTS: [Named; 7] = [
-    ("a_guest_that_is_killed_is_told_as_that", killed_from_outside),
-    ("a_guest_that_says_nothing_is_ended", hangs),
-    ("a_guest_that_stands_still_is_ended", stands_still),
-    ("a_guest_dies_with_the_program_that_holds_it", dies_with_its_holder),
+    ("a_virtual_kernel_that_is_killed_is_told_as_that", killed_from_outside),
+    ("a_virtual_kernel_that_says_nothing_is_ended", hangs),
+    ("a_virtual_kernel_that_stands_still_is_ended", stands_still),
+    ("a_virtual_kernel_dies_with_the_program_that_holds_it", dies_with_its_holder),
     ("too_little_memory_is_said_before_the_boot", needs_memory),
     ("settings_that_are_no_numbers_are_refused", refuses_words),
     ("without_qemu_the_package_is_named", wants_qemu),
 ];
 
-/// The other life: a guest with the manifest that the first argument is, told on stdout.
+/// The other life: a virtual kernel with the manifest that the first argument is, told on stdout.
 pub fn hold_one() -> Checked {
     let manifest = std::env::args().nth(1).unwrap_or_default();
-    let mut guest = Guest::boot(&guests::image()?, manifest.as_bytes())?;
-    println!("{}", guest.pid());
+    let mut machine = Machine::boot(&machines::image()?, manifest.as_bytes())?;
+    println!("{}", machine.pid());
     loop {
-        match guest.hear()? {
-            Told::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
-            Told::Ended(ending) => {
+        match machine.next_event()? {
+            MachineEvent::Frame(frame) => println!("{}", String::from_utf8_lossy(&frame)),
+            MachineEvent::Ended(ending) => {
                 println!("{ending:?}");
                 return Ok(());
             }
@@ -45,10 +45,12 @@ pub fn hold_one() -> Checked {
 }
 
 fn killed_from_outside() -> Checked {
-    let mut guest = guests::up("spin")?;
-    kill(Pid::from_raw(guest.pid()), Signal::SIGKILL)?;
-    match guest.hear()? {
-        Told::Ended(MachineEnd::Died { how, .. }) if how == "QEMU killed by SIGKILL" => Ok(()),
+    let mut machine = machines::up("spin")?;
+    kill(Pid::from_raw(machine.pid()), Signal::SIGKILL)?;
+    match machine.next_event()? {
+        MachineEvent::Ended(MachineEnd::Died { how, .. }) if how == "QEMU killed by SIGKILL" => {
+            Ok(())
+        }
         other => Err(format!("{other:?}").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! What is done in the guests of these tests: one line of the manifest after the other.
+//! What is done in the virtual kernels of these tests: one line of the manifest after the other.
 
 use std::{
     fs, thread,

@@ -1,15 +1,15 @@
 //! Virtual kernels: do they boot, say what they are told to say, jump over idle time, and when
 //! they end otherwise than they should, is that said and nothing left behind?
 //!
-//! One program, three lives: as the init of a guest it does what the manifest says, with
-//! `LASTACK_LIFE=holder` in its environment it holds a guest until it is killed, else it is the
-//! test of both.
+//! One program, three lives: as the init of a virtual kernel it does what the manifest says, with
+//! `LASTACK_LIFE=holder` in its environment it holds a virtual kernel until it is killed, else it
+//! is the test of both.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
-mod guests;
 mod inside;
+mod machines;
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A guest keeps a core busy; more at a time than cores would only wait for each other.
+/// A virtual kernel keeps a core busy; more at a time than cores would only wait for each other.
 fn arguments() -> Arguments {
     let mut arguments = Arguments::from_args();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -37,6 +37,6 @@ fn arguments() -> Arguments {
 
 fn tests() -> Vec<Trial> {
     let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
-    let tests = guests::TESTS.into_iter().chain(deaths::TESTS);
+    let tests = machines::TESTS.into_iter().chain(deaths::TESTS);
     tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, Write},
+    io::{self, Read, Write},
 };
 
 use cpio::newc::{Builder, trailer};
@@ -20,28 +20,64 @@ const END: &[u8] = b"TRAILER!!!";
 
 /// An archive being written. Several may follow each other in one file: the kernel unpacks them
 /// all, into one tree.
-pub(super) struct Archive {
-    bytes: Vec<u8>,
+pub(super) struct Archive<W> {
+    out: Counted<W>,
     folders: BTreeSet<String>,
     files: BTreeSet<String>,
     entries: u32,
 }
 
-impl Archive {
-    pub(super) fn new() -> Self {
+/// Knows how much was written.
+struct Counted<W> {
+    out: W,
+    written: usize,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Whether an archive that was finished is still whole.
+pub(super) fn is_whole(archive: &[u8]) -> bool {
+    let last = archive.len().saturating_sub(BLOCK + END.len());
+    archive.len().is_multiple_of(BLOCK) && archive[last..].windows(END.len()).any(|w| w == END)
+}
+
+impl<W: Write> Archive<W> {
+    /// One that is written to `out`.
+    pub(super) fn to(out: W) -> Self {
         let (folders, files) = (BTreeSet::new(), BTreeSet::new());
-        Self { bytes: Vec::new(), folders, files, entries: 0 }
+        Self { out: Counted { out, written: 0 }, folders, files, entries: 0 }
     }
 
     /// A file that may be executed, by its path from the root, with the folders above it. One
     /// that is there already, as a library of two programs is, stays as it is.
     pub(super) fn file(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
+        self.copy(path, content.len() as u64, content)
+    }
+
+    /// As [`Archive::file`], with the first `length` bytes of `content`, which is never whole in
+    /// memory.
+    pub(super) fn copy(
+        &mut self,
+        path: &str,
+        length: u64,
+        mut content: impl Read,
+    ) -> io::Result<()> {
         let path = path.trim_start_matches('/');
         if !self.files.insert(path.to_owned()) {
             return Ok(());
         }
         self.folders_above(path)?;
-        self.entry(path, PROGRAM, None, content)
+        self.entry(path, PROGRAM, None, length, &mut content)
     }
 
     /// An empty folder.
@@ -49,7 +85,7 @@ impl Archive {
         let path = path.trim_start_matches('/');
         self.folders_above(path)?;
         if self.folders.insert(path.to_owned()) {
-            self.entry(path, FOLDER, None, &[])
+            self.entry(path, FOLDER, None, 0, &mut io::empty())
         } else {
             Ok(())
         }
@@ -59,20 +95,14 @@ impl Archive {
     pub(super) fn device(&mut self, path: &str, major: u32, minor: u32) -> io::Result<()> {
         let path = path.trim_start_matches('/');
         self.folders_above(path)?;
-        self.entry(path, DEVICE, Some((major, minor)), &[])
-    }
-
-    /// Whether an archive that was finished is still whole.
-    pub(super) fn is_whole(archive: &[u8]) -> bool {
-        let last = archive.len().saturating_sub(BLOCK + END.len());
-        archive.len().is_multiple_of(BLOCK) && archive[last..].windows(END.len()).any(|w| w == END)
+        self.entry(path, DEVICE, Some((major, minor)), 0, &mut io::empty())
     }
 
     fn folders_above(&mut self, path: &str) -> io::Result<()> {
         let ends: Vec<_> = path.match_indices('/').map(|(end, _)| end).collect();
         for end in ends {
             if self.folders.insert(path[..end].to_owned()) {
-                self.entry(&path[..end], FOLDER, None, &[])?;
+                self.entry(&path[..end], FOLDER, None, 0, &mut io::empty())?;
             }
         }
         Ok(())
@@ -83,24 +113,28 @@ impl Archive {
         path: &str,
         mode: u32,
         device: Option<(u32, u32)>,
-        content: &[u8],
+        length: u64,
+        content: &mut dyn Read,
     ) -> io::Result<()> {
         self.entries += 1;
         let (major, minor) = device.unwrap_or_default();
-        let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+        let length = u32::try_from(length).map_err(io::Error::other)?;
         // Nobody's time and nobody's inode: the same content makes the same archive.
         let entry = Builder::new(path).ino(self.entries).nlink(1).mode(mode);
         let entry = entry.rdev_major(major).rdev_minor(minor);
-        let mut writer = entry.write(&mut self.bytes, length);
-        writer.write_all(content)?;
+        let mut writer = entry.write(&mut self.out, length);
+        // Less than was said is an error of the writer's when it finishes.
+        io::copy(&mut content.take(u64::from(length)), &mut writer)?;
         writer.finish().map(drop)
     }
 
-    /// The archive, ended and filled up to a block.
-    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
-        let mut bytes = trailer(self.bytes)?;
-        bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
-        Ok(bytes)
+    /// Ends the archive and fills it up to a block: what it was written to, and its length.
+    pub(super) fn finish(self) -> io::Result<(W, usize)> {
+        let mut counted = trailer(self.out)?;
+        let left = counted.written.next_multiple_of(BLOCK) - counted.written;
+        counted.write_all(&[0; BLOCK][..left])?;
+        counted.flush()?;
+        Ok((counted.out, counted.written))
     }
 }
 
@@ -112,13 +146,14 @@ mod tests {
 
     #[test]
     fn each_folder_and_file_is_in_it_once_and_folders_come_first() {
-        let mut archive = Archive::new();
+        let mut archive = Archive::to(Vec::new());
         archive.file("/usr/lib/one", b"1").unwrap();
         archive.file("/usr/lib/two", b"22").unwrap();
         archive.file("/usr/lib/one", b"another").unwrap();
         archive.folder("/usr/lib").unwrap();
-        let bytes = archive.finish().unwrap();
-        assert!(Archive::is_whole(&bytes) && !Archive::is_whole(&bytes[..BLOCK / 2]));
+        let (bytes, length) = archive.finish().unwrap();
+        assert_eq!(length, bytes.len());
+        assert!(is_whole(&bytes) && !is_whole(&bytes[..BLOCK / 2]));
         let (mut rest, mut names) = (&bytes[..], Vec::new());
         loop {
             let entry = Reader::new(rest).unwrap();

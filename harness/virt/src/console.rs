@@ -1,4 +1,4 @@
-//! What a guest's kernel prints, as far as it is worth keeping.
+//! What a virtual kernel's kernel prints, as far as it is worth keeping.
 
 use std::collections::VecDeque;
 

@@ -1,25 +1,35 @@
-//! The file system a guest starts from: this program as its init, what that needs, and modules.
+//! The file system a virtual kernel starts from: this program as its init, what that needs, and
+//! modules.
 //!
 //! It is made of archives, one behind the other, that the kernel unpacks into one tree. The one
 //! with the modules is kept for the next time; the one with the programs is made in a moment and
-//! would be stale with every build. Each guest gets one more, with its manifest.
+//! would be stale with every build. Each machine gets one more, with its manifest.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
-    io::Write,
-    os::unix::fs::MetadataExt,
+    io::{BufWriter, Write},
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
-use super::{archive::Archive, init, modules, program, store::Kernel};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{
+    archive::{Archive, is_whole},
+    init, modules, program,
+    store::Kernel,
+};
 use lastack_sys::error::{Context, Result};
 
-/// What a guest is booted from: a kernel, and a file system with this program as its init.
+/// What a virtual kernel is booted from: a kernel, and a file system with this program as its init.
 #[derive(Debug)]
 pub struct Image {
     kernel: Kernel,
-    archives: [Vec<u8>; 2],
+    modules: Vec<u8>,
+    /// A file without a name: ten times as much as the modules, and this program need not hold it.
+    programs: File,
+    programs_size: usize,
 }
 
 impl Image {
@@ -32,17 +42,18 @@ impl Image {
     /// How large its file system is, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.archives.iter().map(Vec::len).sum()
+        self.modules.len() + self.programs_size
     }
 
-    /// The file system of one guest: the image, and its manifest.
-    pub(super) fn write(&self, file: &mut impl Write, manifest: &[u8]) -> std::io::Result<()> {
-        let mut own = Archive::new();
+    /// The file system of one machine: the image, and its manifest.
+    pub(super) fn write(&self, file: &mut File, manifest: &[u8]) -> std::io::Result<()> {
+        file.write_all(&self.modules)?;
+        // Opened anew: several read it at once, each from its own place. The kernel copies.
+        let path = format!("/proc/self/fd/{}", self.programs.as_raw_fd());
+        std::io::copy(&mut File::open(path)?, file)?;
+        let mut own = Archive::to(file);
         own.file(init::MANIFEST, manifest)?;
-        for archive in &self.archives {
-            file.write_all(archive)?;
-        }
-        file.write_all(&own.finish()?)
+        own.finish().map(drop)
     }
 }
 
@@ -60,27 +71,29 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
             archive
         }
     };
-    Ok(Image { kernel: kernel.clone(), archives: [modules, of_programs(programs)?] })
+    let (programs, programs_size) = of_programs(programs)?;
+    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size })
 }
 
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
     let context = || format!("build the image of kernel {}", kernel.release);
-    let mut archive = Archive::new();
+    let mut archive = Archive::to(Vec::new());
     for (number, module) in
         modules::collect(kernel.index(), &kernel.release)?.into_iter().enumerate()
     {
         let path = format!("{}/{number:02}-{}", init::MODULES, module.name);
         archive.file(&path, &module.bytes).context(context)?;
     }
-    archive.finish().context(context)
+    archive.finish().context(context).map(|(archive, _)| archive)
 }
 
 /// Small files of the machine that programs look things up in.
 const TABLES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 
-fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
-    let context = || "build a guest's image".to_owned();
-    let mut archive = Archive::new();
+fn of_programs(programs: &[PathBuf]) -> Result<(File, usize)> {
+    let context = || "build an image".to_owned();
+    let file = memfd_create(c"lastack-image", MFdFlags::MFD_CLOEXEC).context(context)?;
+    let mut archive = Archive::to(BufWriter::new(File::from(file)));
     for folder in ["/dev", "/proc", "/sys", "/tmp", "/run", "/mnt", "/etc"] {
         archive.folder(folder).context(context)?;
     }
@@ -99,7 +112,9 @@ fn of_programs(programs: &[PathBuf]) -> Result<Vec<u8>> {
             archive.file(table, &content).context(context)?;
         }
     }
-    archive.finish().context(context)
+    let (file, size) = archive.finish().context(context)?;
+    let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).context(context)?;
+    Ok((file, size))
 }
 
 /// Where the modules of this kernel are kept: another name for every other kernel, and for every
@@ -118,7 +133,7 @@ fn place(kernel: &Kernel, cache: &Path) -> PathBuf {
 fn kept(kernel: &Kernel, cache: &Path) -> Option<Vec<u8>> {
     let archive = fs::read(place(kernel, cache)).ok()?;
     // One that a full disk or a dying machine cut off is as good as none.
-    Archive::is_whole(&archive).then_some(archive)
+    is_whole(&archive).then_some(archive)
 }
 
 fn keep(kernel: &Kernel, cache: &Path, archive: &[u8]) {
@@ -144,16 +159,16 @@ mod tests {
         let image = build(&kernel, &[], cache.path()).unwrap();
         let file = place(&kernel, cache.path());
         let archive = fs::read(&file).unwrap();
-        assert!(image.archives.contains(&archive));
+        assert_eq!(image.modules, archive);
 
         fs::remove_file(kernel.modules().join("kernel/sch_netem.ko")).unwrap();
         let again = build(&kernel, &[], cache.path()).unwrap();
-        assert_eq!(again.archives[0], archive);
+        assert_eq!(again.modules, archive);
 
         let kernel = Kernel::at(root.path()).unwrap();
         fs::write(&file, &archive[..archive.len() - 512]).unwrap();
         let without = build(&kernel, &[], cache.path()).unwrap();
-        assert!(without.archives[0].len() < archive.len());
+        assert!(without.modules.len() < archive.len());
     }
 
     #[test]
@@ -161,9 +176,17 @@ mod tests {
         let root = fakes::kernel(RELEASE, RELEASE);
         let kernel = Kernel::at(root.path()).unwrap();
         let image = build(&kernel, &[], Path::new("/proc/no-such-place")).unwrap();
-        let mut file = Vec::new();
+        let mut file = tempfile::tempfile().unwrap();
         image.write(&mut file, b"what to do").unwrap();
-        assert!(file.len() > image.size() && Archive::is_whole(&file));
+        image.write(&mut file, b"and again").unwrap();
+        let length = file.metadata().unwrap().len() as usize;
+        let file = {
+            use std::os::unix::fs::FileExt;
+            let mut whole = vec![0; length];
+            file.read_exact_at(&mut whole, 0).unwrap();
+            whole.split_off(length / 2)
+        };
+        assert!(file.len() > image.size() && is_whole(&file));
     }
 
     #[test]

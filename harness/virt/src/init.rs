@@ -1,9 +1,9 @@
-//! The first process of a guest, which is this program again.
+//! The first process of a virtual kernel, which is this program again.
 //!
 //! It makes a machine of the bare kernel, does what the manifest says, says so, and has its power
-//! taken away by who hears that: what a guest had said last would be lost if it went by itself,
-//! as far as it was still on its way. It must not end, or its kernel panics; what goes wrong is
-//! said on the port too, or on the console before there is one.
+//! taken away by who hears that: what a virtual kernel had said last would be lost if it went by
+//! itself, as far as it was still on its way. It must not end, or its kernel panics; what goes
+//! wrong is said on the port too, or on the console before there is one.
 
 use std::{
     fs::{self, OpenOptions},
@@ -27,21 +27,21 @@ use super::port::Message;
 use lastack_sys::error::{Context, Result};
 use lastack_sys::probe;
 
-/// Where this program is, in a guest.
+/// Where this program is, on a virtual kernel.
 pub(super) const PROGRAM: &str = "/init";
 
-/// Where the manifest is, in a guest.
+/// Where the manifest is, on a virtual kernel.
 pub const MANIFEST: &str = "/batch";
 
 /// Where its modules are, by names in the order to load them in.
 pub(super) const MODULES: &str = "/modules";
 
-/// The first port of the guest's virtio console.
+/// The first port of the virtual kernel's virtio console.
 const PORT: &str = "/dev/vport0p1";
 
 /// What keeps an idle kernel busy, and so keeps its clock from jumping: compaction looks around
-/// twice a second, memory statistics are brought up to date once, and dirty pages are looked for every
-/// five seconds. No socket notices.
+/// twice a second, memory statistics are brought up to date once, and dirty pages are looked for
+/// every five seconds. No socket notices.
 const QUIET: [(&str, &str); 3] = [
     ("vm/compaction_proactiveness", "0"),
     ("vm/stat_interval", "86400"),
@@ -51,15 +51,15 @@ const QUIET: [(&str, &str); 3] = [
 /// Files that a process may open, as far as the runner needs them for many cases at a time.
 const FILES: u64 = 1 << 16;
 
-/// Whether this process is the first of a guest of this kind. A container's first process, with a
-/// file of that name, is not: it would not be told so by its kernel.
+/// Whether this process is the first of a virtual kernel of this kind. A container's first process,
+/// with a file of that name, is not: it would not be told so by its kernel.
 #[must_use]
 pub fn is_here() -> bool {
     std::process::id() == 1 && probe::virtual_time().is_ok() && Path::new(MANIFEST).exists()
 }
 
-/// Makes the guest a machine, calls `inside` with the manifest and a way to say frames, from any
-/// thread, and is done when that comes back. An empty manifest has it say one empty frame.
+/// Makes the virtual kernel a machine, calls `inside` with the manifest and a way to say frames,
+/// from any thread, and is done when that comes back. An empty manifest has it say one empty frame.
 #[must_use]
 pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
     match serve(inside) {
@@ -67,7 +67,7 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
             nix::unistd::pause();
         },
         Err(error) => {
-            eprintln!("lastack: the guest's init {error}");
+            eprintln!("lastack: the virtual kernel's init {error}");
             print_all();
             let _ = reboot(RebootMode::RB_POWER_OFF);
             ExitCode::FAILURE
@@ -77,17 +77,18 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
 
 fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
     configure()?;
-    let context = || format!("open {PORT} in the guest");
+    let context = || format!("open {PORT} on the virtual kernel");
     let port = Mutex::new(OpenOptions::new().write(true).open(PORT).context(context)?);
     let say = |word: Message<'_>| {
         let mut port = port.lock().expect("no writer to the port panics");
-        // With nobody to hear it, the guest is about to be ended anyway.
+        // With nobody to hear it, the virtual kernel is about to be ended anyway.
         let _ = word.write(&mut *port);
     };
     say(Message::Up);
-    let manifest = fs::read(MANIFEST).context(|| format!("read {MANIFEST} in the guest"))?;
-    // The first process of a namespace in here is not the guest's.
-    fs::remove_file(MANIFEST).context(|| format!("remove {MANIFEST} in the guest"))?;
+    let manifest =
+        fs::read(MANIFEST).context(|| format!("read {MANIFEST} on the virtual kernel"))?;
+    // The first process of a namespace in here is not the virtual kernel's.
+    fs::remove_file(MANIFEST).context(|| format!("remove {MANIFEST} on the virtual kernel"))?;
     let frames = |frame: &[u8]| say(Message::Frame(frame));
     if manifest.is_empty() {
         // It was only to be seen whether it comes this far.
@@ -121,7 +122,7 @@ fn configure() -> Result {
         ("tmpfs", "/run", "mode=0755"),
     ] {
         mount(Some(kind), place, Some(kind), MsFlags::empty(), Some(options))
-            .context(|| format!("mount {place} in the guest"))?;
+            .context(|| format!("mount {place} on the virtual kernel"))?;
     }
     load_modules()?;
     for (name, value) in QUIET {
@@ -132,14 +133,15 @@ fn configure() -> Result {
 }
 
 fn load_modules() -> Result {
-    let context = || format!("look at {MODULES} in the guest");
+    let context = || format!("look at {MODULES} on the virtual kernel");
     let entries = fs::read_dir(MODULES).context(context)?;
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
         let bytes = fs::read(&file).context(context)?;
-        init_module(&bytes, c"").context(|| format!("load {} in the guest", file.display()))?;
-        // Memory is what the guest has least of.
+        init_module(&bytes, c"")
+            .context(|| format!("load {} on the virtual kernel", file.display()))?;
+        // Memory is what there is least of.
         let _ = fs::remove_file(file);
     }
     Ok(())

@@ -1,14 +1,14 @@
-//! The virtual kernel: a stock distribution kernel in a guest whose clock jumps over idle time.
+//! The virtual kernel: a stock distribution kernel in QEMU whose clock jumps over idle time.
 //!
-//! Cases run in it unchanged. The guest is QEMU's, interpreted (`-accel tcg`), so that it needs no
-//! rights and no KVM; its clock counts instructions and, when it idles, goes at once to its next
-//! timer (`-icount …,sleep=off`). Two hours of keepalive take as long as the work in them.
+//! Cases run in it unchanged. The virtual kernel is QEMU's, interpreted (`-accel tcg`), so that it
+//! needs no rights and no KVM; its clock counts instructions and, when it idles, goes at once to
+//! its next timer (`-icount …,sleep=off`). Two hours of keepalive take as long as the work in them.
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
-//! guest starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
+//! virtual kernel starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
 //! what runs first in it. [`trial`] boots one that has nothing to do. This room knows nothing of
-//! cases: a guest is given a manifest, which only the function called in it reads, and says frames,
-//! which only who booted it reads.
+//! cases: a virtual kernel is given a manifest, which only the function called in it reads, and
+//! says frames, which only who booted it reads.
 
 #![forbid(unsafe_code)]
 
@@ -31,5 +31,5 @@ mod watch;
 
 pub use image::Image;
 pub use lack::Lack;
-pub use machine::{Guest, MachineEnd, Told};
+pub use machine::{Machine, MachineEnd, MachineEvent};
 pub use store::Kernel;

@@ -1,8 +1,8 @@
-//! A guest, from its boot to its end.
+//! A virtual kernel, from its boot to its end.
 //!
 //! A thread of its own starts QEMU and stays with it: the kernel ends QEMU when that thread ends,
-//! whatever ended this program. Nothing of a guest is in any file; its initial file system is
-//! memory that only it and QEMU have.
+//! whatever ended this program. Nothing of a virtual kernel is in any file; its initial file system
+//! is memory that only it and QEMU have.
 
 use std::{
     fmt,
@@ -25,21 +25,21 @@ use lastack_sys::{
     error::{Context, Error, Result},
 };
 
-/// How long a guest may work without a word (see `watch`), unless [`SILENCE_VARIABLE`] says
-/// otherwise. A boot takes five seconds, and no case has half a minute's work.
+/// How long a virtual kernel may work without a word (see `watch`), unless [`SILENCE_VARIABLE`]
+/// says otherwise. A boot takes five seconds, and no case has half a minute's work.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Says how many seconds a guest may work without a word.
+/// Says how many seconds a virtual kernel may work without a word.
 pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 
-/// Memory that a guest needs beside what its file system holds, in MiB: its kernel, and a few
-/// cases.
+/// Memory that a virtual kernel needs beside what its file system holds, in MiB: its kernel, and a
+/// few cases.
 const WORKING_MEMORY: usize = 192;
 
-/// A running guest. Dropped, it is ended.
+/// A running machine. Dropped, it is ended.
 #[derive(Debug)]
-pub struct Guest {
-    told: mpsc::Receiver<Told>,
+pub struct Machine {
+    told: mpsc::Receiver<MachineEvent>,
     ended: Option<MachineEnd>,
     pid: i32,
     /// Its keeper ends it when this is dropped.
@@ -47,16 +47,16 @@ pub struct Guest {
     keeper: Option<JoinHandle<()>>,
 }
 
-/// What a guest says, and that it says no more.
+/// What a virtual kernel says, and that it says no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum MachineEvent {
     /// One message, as the function in it said it.
     Frame(Vec<u8>),
     /// It has ended; nothing follows.
     Ended(MachineEnd),
 }
 
-/// How a guest ended. `console` is the last it printed.
+/// How a virtual kernel ended. `console` is the last it printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MachineEnd {
     /// The function in it came back.
@@ -117,14 +117,14 @@ impl fmt::Display for MachineEnd {
     }
 }
 
-impl Guest {
+impl Machine {
     /// Boots it; what it is to do is in `manifest`. Comes back at once: whether it came up, the
-    /// first [`Guest::hear`] says.
+    /// first [`Machine::hear`] says.
     ///
     /// # Errors
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
     pub fn boot(image: &Image, manifest: &[u8]) -> Result<Self> {
-        let context = || format!("boot a guest with kernel {}", image.kernel().release);
+        let context = || format!("boot virtual kernel {}", image.kernel().release);
         let program = qemu::program()
             .map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
         let memory = qemu::memory().context(context)?;
@@ -135,7 +135,7 @@ impl Guest {
         }
         let silence = silence().context(context)?;
 
-        let mut file = memfd_create(c"lastack-guest", MFdFlags::MFD_CLOEXEC)
+        let mut file = memfd_create(c"lastack-machine", MFdFlags::MFD_CLOEXEC)
             .map(File::from)
             .context(context)?;
         image.write(&mut file, manifest).context(context)?;
@@ -167,28 +167,28 @@ impl Guest {
                         done: None,
                     };
                     if let Some(ending) = keeper.keep(&tell) {
-                        let _ = tell.send(Told::Ended(ending));
+                        let _ = tell.send(MachineEvent::Ended(ending));
                     }
                 }
                 Err(error) => drop(started.send(Err(error))),
             }
         };
         let keeper =
-            thread::Builder::new().name("guest".to_owned()).spawn(keep).context(context)?;
+            thread::Builder::new().name("machine".to_owned()).spawn(keep).context(context)?;
         let pid = start.recv().unwrap_or_else(|error| Err(error.to_string())).context(context)?;
         Ok(Self { told, ended: None, pid, leash: Some(leash), keeper: Some(keeper) })
     }
 
-    /// What it says next, when it says it. After [`Told::Ended`] that again.
+    /// What it says next, when it says it. After [`MachineEvent::Ended`] that again.
     ///
     /// # Errors
     /// The system refuses to listen.
-    pub fn hear(&mut self) -> Result<Told> {
+    pub fn next_event(&mut self) -> Result<MachineEvent> {
         if let Some(ended) = &self.ended {
-            return Ok(Told::Ended(ended.clone()));
+            return Ok(MachineEvent::Ended(ended.clone()));
         }
-        let told = self.told.recv().context(|| "listen to a guest".to_owned())?;
-        if let Told::Ended(ending) = &told {
+        let told = self.told.recv().context(|| "listen to a virtual kernel".to_owned())?;
+        if let MachineEvent::Ended(ending) = &told {
             self.ended = Some(ending.clone());
         }
         Ok(told)
@@ -201,7 +201,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for Machine {
     fn drop(&mut self) {
         drop(self.leash.take());
         if let Some(keeper) = self.keeper.take() {
@@ -220,7 +220,7 @@ fn silence() -> Result<Duration, String> {
     }
 }
 
-/// What the thread that stays with a guest holds.
+/// What the thread that stays with a virtual kernel holds.
 struct Keeper {
     child: Child,
     port: File,
@@ -234,8 +234,9 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Passes on what the guest says, until it ends; how it ended, if anybody still wants to know.
-    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<MachineEnd> {
+    /// Passes on what the virtual kernel says, until it ends; how it ended, if anybody still wants
+    /// to know.
+    fn keep(mut self, tell: &mpsc::Sender<MachineEvent>) -> Option<MachineEnd> {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         let (mut port_open, mut console_open) = (true, true);
@@ -284,7 +285,11 @@ impl Keeper {
     }
 
     /// Takes the words that are whole out of what has come.
-    fn pass_on(&mut self, pending: &mut Vec<u8>, tell: &mpsc::Sender<Told>) -> Result<(), String> {
+    fn pass_on(
+        &mut self,
+        pending: &mut Vec<u8>,
+        tell: &mpsc::Sender<MachineEvent>,
+    ) -> Result<(), String> {
         let mut taken = 0;
         while let Some((word, length)) = Message::first(&pending[taken..])? {
             match word {
@@ -292,7 +297,7 @@ impl Keeper {
                 Message::Done => self.done = Some(Ok(())),
                 Message::Trouble(what) => self.done = Some(Err(what.to_owned())),
                 // Nobody to hear it is about to let go.
-                Message::Frame(bytes) => drop(tell.send(Told::Frame(bytes.to_vec()))),
+                Message::Frame(bytes) => drop(tell.send(MachineEvent::Frame(bytes.to_vec()))),
             }
             taken += length;
         }

@@ -1,4 +1,5 @@
-//! A kernel's modules: which a guest gets, in which order they are loaded, and their bytes.
+//! A kernel's modules: which a virtual kernel gets, in which order they are loaded, and their
+//! bytes.
 //!
 //! What depends on what is read from the modules themselves: a package that was only unpacked has
 //! no `modules.dep`, which depmod(8) writes when it is installed.
@@ -14,8 +15,8 @@ use object::{Object, ObjectSection};
 
 use lastack_sys::error::{Context, Error, Result};
 
-/// Without these a guest cannot talk, or has no cable to give a case, or cannot say what its
-/// sockets do.
+/// Without these a virtual kernel cannot talk, or has no cable to give a case, or cannot say what
+/// its sockets do.
 pub(super) const ESSENTIAL: [&str; 5] =
     ["virtio_pci", "virtio_console", "veth", "inet_diag", "tcp_diag"];
 
@@ -33,7 +34,7 @@ const USEFUL: &[&str] = &[
     "nf_conntrack nf_conntrack_netlink nf_nat nft_ct nft_chain_nat nft_nat nft_masq nft_redir",
 ];
 
-/// Every module that a guest gets if its kernel has it, but for what these need.
+/// Every module that a virtual kernel gets if its kernel has it, but for what these need.
 pub(super) fn wanted() -> impl Iterator<Item = &'static str> {
     ESSENTIAL.into_iter().chain(USEFUL.iter().flat_map(|names| names.split(' ')))
 }
@@ -99,13 +100,13 @@ fn name(file: &Path) -> Option<(String, Packing)> {
         .find_map(|(ending, packing)| Some((file.strip_suffix(ending)?.replace('-', "_"), packing)))
 }
 
-/// A module as a guest loads it.
+/// A module as a virtual kernel loads it.
 pub(super) struct Module {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a guest of a kernel of this release gets, each module behind all that it needs.
+/// What a virtual kernel of this release gets, each module behind all that it needs.
 ///
 /// # Errors
 /// One cannot be read, or is of another kernel.
@@ -195,8 +196,8 @@ impl Said {
 const SIGNED: &[u8] = b"~Module signature appended~\n";
 const SIGNATURE_BLOCK: usize = 12;
 
-/// Takes the signature off: the guest's interpreted processor would take longer to verify it than
-/// for all else in loading the module, and nobody in there is to be kept out.
+/// Takes the signature off: the virtual kernel's interpreted processor would take longer to verify
+/// it than for all else in loading the module, and nobody in there is to be kept out.
 fn strip_signature(module: &mut Vec<u8>) {
     let Some(signed) = module.strip_suffix(SIGNED) else { return };
     let Some((signed, length)) = signed.split_last_chunk::<4>() else { return };

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use lastack_sys::codec;
 
-/// One word of a guest.
+/// One word of a virtual kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message<'a> {
     /// It is up: its init begins.

@@ -1,13 +1,14 @@
-//! Programs for a guest: each with its loader and libraries, at the paths they have here.
+//! Programs for a virtual kernel: each with its loader and libraries, at the paths they have here.
 
 use std::{
-    fs,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use object::{
-    LittleEndian, elf,
+    LittleEndian, ReadCache, elf,
     read::elf::{FileHeader, ProgramHeader},
 };
 
@@ -23,27 +24,24 @@ const CACHE: &str = "/etc/ld.so.cache";
 ///
 /// # Errors
 /// It cannot be read, is no program, or a library of it is not there.
-pub(super) fn configure(archive: &mut Archive, path: &str, file: &Path) -> Result {
-    let context = || format!("put {} into a guest's image", file.display());
-    let bytes = fs::read(file).context(context)?;
-    let Some(loader) = loader(&bytes) else {
-        // A script, or linked with all it needs.
-        return archive.file(path, &without_sections(bytes)).context(context);
-    };
-    archive.file(path, &without_sections(bytes)).context(context)?;
+pub(super) fn configure<W: Write>(archive: &mut Archive<W>, path: &str, file: &Path) -> Result {
+    let context = || format!("put {} into an image", file.display());
+    add(archive, path, file).context(context)?;
+    let program = File::open(file).context(context)?;
+    // A script, or linked with all it needs, has no loader.
+    let Some(loader) = loader(&ReadCache::new(program)) else { return Ok(()) };
     for library in libraries(&loader, file)?.into_iter().chain([loader, CACHE.into()]) {
         let Some(path) = library.to_str() else { continue };
-        match fs::read(&library) {
-            Ok(bytes) => archive.file(path, &without_sections(bytes)).context(context)?,
-            Err(_) if path == CACHE => {}
-            Err(error) => return Err(Error::system(format!("read {path}"), error)),
+        match add(archive, path, &library) {
+            Err(error) if path == CACHE && error.kind() == io::ErrorKind::NotFound => {}
+            added => added.context(|| format!("put {path} into an image"))?,
         }
     }
     Ok(())
 }
 
 /// The program that loads this one, if it is not loaded by the kernel alone.
-fn loader(program: &[u8]) -> Option<PathBuf> {
+fn loader(program: &ReadCache<File>) -> Option<PathBuf> {
     let header = Header::parse(program).ok()?;
     let mut parts = header.program_headers(LittleEndian, program).ok()?.iter();
     let name = parts.find_map(|part| part.interpreter(LittleEndian, program).ok()?)?;
@@ -71,23 +69,30 @@ fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The program up to the end of what is loaded of it. Behind that are names and debug
-/// information, three quarters of a test's file, which would only fill the guest's memory.
-fn without_sections(mut program: Vec<u8>) -> Vec<u8> {
-    let end = || {
-        let header = Header::parse(&program[..]).ok()?;
-        let parts = header.program_headers(LittleEndian, &program[..]).ok()?.iter();
-        let ends = parts
-            .filter(|part| part.p_type(LittleEndian) == elf::PT_LOAD)
-            .map(|part| part.p_offset(LittleEndian) + part.p_filesz(LittleEndian));
-        usize::try_from(ends.max()?).ok().filter(|end| *end <= program.len())
-    };
-    let Some(end) = end() else { return program };
-    program.truncate(end);
-    if let Ok((header, _)) = object::pod::from_bytes_mut::<Header>(&mut program) {
+/// Adds the file up to the end of what is loaded of it. Behind that are names and debug
+/// information, three quarters of a test's file, which would only fill the virtual kernel's memory.
+fn add<W: Write>(archive: &mut Archive<W>, path: &str, file: &Path) -> io::Result<()> {
+    let mut file = File::open(file)?;
+    let length = file.metadata()?.len();
+    let loaded = loaded(&ReadCache::new(file.try_clone()?)).filter(|end| *end <= length);
+    file.seek(SeekFrom::Start(0))?;
+    let Some(loaded) = loaded else { return archive.copy(path, length, file) };
+    let mut head = [0; size_of::<Header>()];
+    file.read_exact(&mut head)?;
+    if let Ok((header, _)) = object::pod::from_bytes_mut::<Header>(&mut head) {
         header.e_shoff.set(LittleEndian, 0);
         header.e_shnum.set(LittleEndian, 0);
         header.e_shstrndx.set(LittleEndian, 0);
     }
-    program
+    archive.copy(path, loaded, head.chain(file))
+}
+
+/// Where the part of a program ends that is loaded, if it is one.
+fn loaded(program: &ReadCache<File>) -> Option<u64> {
+    let header = Header::parse(program).ok()?;
+    let parts = header.program_headers(LittleEndian, program).ok()?.iter();
+    parts
+        .filter(|part| part.p_type(LittleEndian) == elf::PT_LOAD)
+        .map(|part| part.p_offset(LittleEndian) + part.p_filesz(LittleEndian))
+        .max()
 }

@@ -1,11 +1,11 @@
 //! How QEMU is called.
 //!
-//! What is deterministic in a guest, and what is not: its clock counts instructions, one a
+//! What is deterministic on a virtual kernel, and what is not: its clock counts instructions, one a
 //! nanosecond, and stands still for everything that goes on outside; the random numbers of its
 //! processor come from a seed that is always the same, and so does the time of day it starts at;
-//! nothing enters it once it runs. So timers of the same case end within a tick of each other
-//! from run to run. What does depend on the machine outside is when exactly a word on the port
-//! has been taken off it: an interrupt in the guest that comes a little sooner or later, and can
+//! nothing enters it once it runs. So timers of the same case end within a tick of each other from
+//! run to run. What does depend on the machine outside is when exactly a word on the port has been
+//! taken off it: an interrupt on the virtual kernel that comes a little sooner or later, and can
 //! turn the order of two processes that were ready at the same time.
 
 use std::{
@@ -20,11 +20,11 @@ use lastack_sys::{inside, program};
 /// The program.
 const PROGRAM: &str = "qemu-system-x86_64";
 
-/// How much memory a guest has, in MiB, unless [`MEMORY_VARIABLE`] says otherwise. What it does
-/// not touch costs nothing.
+/// How much memory a virtual kernel has, in MiB, unless [`MEMORY_VARIABLE`] says otherwise. What it
+/// does not touch costs nothing.
 const MEMORY: u32 = 768;
 
-/// Says how much memory guests have, in MiB.
+/// Says how much memory virtual kernels have, in MiB.
 pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
 
 /// The machine: processor, clock and devices. The initial file system is its standard input, the
@@ -80,7 +80,7 @@ pub(super) fn program() -> Result<PathBuf, Lack> {
     })
 }
 
-/// How much memory a guest gets, in MiB.
+/// How much memory a virtual kernel gets, in MiB.
 ///
 /// # Errors
 /// The environment says it in no number.
@@ -93,7 +93,7 @@ pub(super) fn memory() -> Result<u32, String> {
     }
 }
 
-/// The command that runs a guest.
+/// The command that runs a virtual kernel.
 pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedFd) -> Command {
     let mut command = Command::new(program);
     command

@@ -1,4 +1,4 @@
-//! A guest with nothing to do: whether a kernel boots here, and what that takes.
+//! A virtual kernel with nothing to do: whether a kernel boots here, and what that takes.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,23 +7,23 @@ use std::{
 
 use super::{
     image,
-    machine::{Guest, MachineEnd, Told},
+    machine::{Machine, MachineEnd, MachineEvent},
     store::Kernel,
 };
 use lastack_sys::error::{Error, Result};
 
-/// What it took to boot a guest that had nothing to do.
+/// What it took to boot a virtual kernel that had nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Boot {
     /// How large the image was, in bytes.
     pub image: usize,
     /// How long it took to build.
     pub build: Duration,
-    /// How long it was from the start of QEMU until the guest would have begun its work.
+    /// How long it was from the start of QEMU until the virtual kernel would have begun its work.
     pub boot: Duration,
 }
 
-/// Boots a guest of this kernel, with these programs in its image (see [`image::build`]).
+/// Boots a virtual kernel of this kernel, with these programs in its image (see [`image::build`]).
 ///
 /// # Errors
 /// It does not boot, or does not come to a good end: why, with the last words of its console.
@@ -32,16 +32,16 @@ pub fn boot(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Boot>
     let image = image::build(kernel, programs, cache)?;
     let build = began.elapsed();
     let began = Instant::now();
-    let mut guest = Guest::boot(&image, &[])?;
+    let mut machine = Machine::boot(&image, &[])?;
     let mut boot = None;
     loop {
-        match (guest.hear()?, boot) {
-            (Told::Frame(_), _) => boot = Some(began.elapsed()),
-            (Told::Ended(MachineEnd::PoweredOff), Some(boot)) => {
+        match (machine.next_event()?, boot) {
+            (MachineEvent::Frame(_), _) => boot = Some(began.elapsed()),
+            (MachineEvent::Ended(MachineEnd::PoweredOff), Some(boot)) => {
                 return Ok(Boot { image: image.size(), build, boot });
             }
-            (Told::Ended(ending), _) => {
-                let context = format!("boot a guest with kernel {}", kernel.release);
+            (MachineEvent::Ended(ending), _) => {
+                let context = format!("boot virtual kernel {}", kernel.release);
                 return Err(Error::system(context, ending.to_string()));
             }
         }

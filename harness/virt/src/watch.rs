@@ -1,9 +1,9 @@
-//! When a guest that says nothing has said nothing for too long.
+//! When a virtual kernel that says nothing has said nothing for too long.
 //!
-//! It is measured by what QEMU has worked, not by the clock on the wall: beside other guests on a
-//! loaded machine a boot takes a minute, and as much work as ever. A guest that waits for something
-//! works its way at once to where it waits no more; one that neither works nor speaks has nothing
-//! left that could wake it, and is given the same time by the wall.
+//! It is measured by what QEMU has worked, not by the clock on the wall: beside others on a loaded
+//! machine a boot takes a minute, and as much work as ever. A virtual kernel that waits for
+//! something works its way at once to where it waits no more; one that neither works nor speaks has
+//! nothing left that could wake it, and is given the same time by the wall.
 
 use std::time::{Duration, Instant};
 

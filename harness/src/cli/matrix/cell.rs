@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::runner::events::{CaseOutcome, Finished};
+use crate::runner::events::{CaseOutcome, Counts, Finished};
 use crate::runner::needs::Unmet;
 
 /// What became of one case on one kernel.
@@ -16,6 +16,9 @@ pub(super) struct Cell {
     /// Whether it was ignored for what this kernel is or has, not for what the machine lacks.
     #[serde(skip)]
     of_kernel: bool,
+    /// Whether it counts as a failure.
+    #[serde(skip)]
+    pub(super) fails: bool,
 }
 
 impl Cell {
@@ -30,12 +33,13 @@ impl Cell {
         if let Some(directory) = directory {
             let _ = write!(evidence, "\nkept in {}", directory.display());
         }
-        Self { verdict, evidence, of_kernel: false }
+        let fails = finished.counts == Counts::Failed;
+        Self { verdict, evidence, of_kernel: false, fails }
     }
 
     pub(super) fn ignored(unmet: &Unmet) -> Self {
         let of_kernel = ["kernel", "sysctl"].iter().any(|kind| unmet.need.starts_with(kind));
-        Self { verdict: "ignored", evidence: unmet.reason.clone(), of_kernel }
+        Self { verdict: "ignored", evidence: unmet.reason.clone(), of_kernel, fails: false }
     }
 
     /// What is compared: a pass is a pass, whatever was measured on the way; a failure is what
@@ -62,7 +66,8 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::cli::matrix) fn cell(verdict: &'static str, evidence: &str) -> Cell {
-        Cell { verdict, evidence: evidence.to_owned(), of_kernel: false }
+        let fails = verdict == "FAILED";
+        Cell { verdict, evidence: evidence.to_owned(), of_kernel: false, fails }
     }
 
     pub(in crate::cli::matrix) fn ignored(need: &str) -> Cell {

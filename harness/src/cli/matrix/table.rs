@@ -8,7 +8,6 @@ use super::Column;
 use super::cell::{Cell, differ};
 use crate::cli::{Exit, nothing_can_run};
 use crate::runner::case::Case;
-use crate::runner::jobs;
 
 /// Up to so many cases are shown one by one; of more, only those in which kernels differ.
 const SHOWN: usize = 40;
@@ -47,9 +46,10 @@ impl Matrix {
 
     pub(super) fn exit(&self) -> Exit {
         let any = |verdict| (0..self.kernels.len()).any(|kernel| self.count(verdict, kernel) > 0);
+        let failed = self.cases.iter().flat_map(|row| &row.on).any(|cell| cell.fails);
         match () {
-            () if any("FAILED") || (any("too slow") && jobs::skips_denied()) => Exit::CaseFailed,
-            () if any("ok") || self.cases.is_empty() => Exit::AllWell,
+            () if failed => Exit::CaseFailed,
+            () if any("ok") || any("too slow") || self.cases.is_empty() => Exit::AllWell,
             () => nothing_can_run(&"all that was chosen is ignored on every kernel"),
         }
     }

@@ -1,4 +1,4 @@
-//! Guests that say and die as they are told to.
+//! Virtual kernels that say and die as they are told to.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,53 +7,53 @@ use std::sync::Mutex;
 use super::*;
 use crate::runner::registry::{FamilySource, Registry};
 
-/// What each guest says, one after the other; what each was to do.
+/// What each virtual kernel says, one after the other; what each was to do.
 #[derive(Default)]
 struct Scripts {
-    told: Mutex<VecDeque<Vec<Told>>>,
+    told: Mutex<VecDeque<Vec<MachineEvent>>>,
     manifests: Mutex<Vec<Vec<String>>>,
 }
 
-struct Script(VecDeque<Told>);
+struct Script(VecDeque<MachineEvent>);
 
 impl Scripts {
-    fn of(guests: impl IntoIterator<Item = Vec<Told>>) -> Self {
-        Self { told: Mutex::new(guests.into_iter().collect()), ..Self::default() }
+    fn of(machines: impl IntoIterator<Item = Vec<MachineEvent>>) -> Self {
+        Self { told: Mutex::new(machines.into_iter().collect()), ..Self::default() }
     }
 }
 
 impl Boot for Scripts {
-    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Voice>> {
+    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Running>> {
         self.manifests.lock().unwrap().push(Manifest::decode(manifest)?.cases);
         match self.told.lock().unwrap().pop_front() {
             Some(told) => Ok(Box::new(Script(told.into()))),
-            None => Err(Error::system("boot a guest", "there is no QEMU")),
+            None => Err(Error::system("boot a virtual kernel", "there is no QEMU")),
         }
     }
 }
 
-impl Voice for Script {
-    fn next(&mut self) -> Result<Told> {
-        Ok(self.0.pop_front().unwrap_or(Told::Ended(MachineEnd::PoweredOff)))
+impl Running for Script {
+    fn next(&mut self) -> Result<MachineEvent> {
+        Ok(self.0.pop_front().unwrap_or(MachineEvent::Ended(MachineEnd::PoweredOff)))
     }
 }
 
-fn said(word: FromVirtual) -> Told {
-    Told::Frame(word.encode())
+fn said(word: FromVirtual) -> MachineEvent {
+    MachineEvent::Frame(word.encode())
 }
 
-fn started(index: usize) -> Told {
+fn started(index: usize) -> MachineEvent {
     said(FromVirtual::Started(index))
 }
 
-fn passed(index: usize) -> Told {
+fn passed(index: usize) -> MachineEvent {
     let elapsed = Duration::from_secs(7_925);
     said(FromVirtual::Finished(index, Finished::bare(CaseOutcome::Passed, Place::Host, elapsed)))
 }
 
-fn panicked() -> Told {
+fn panicked() -> MachineEvent {
     let console = "[ 1.0] Kernel panic - not syncing: sysrq triggered crash\n".to_owned();
-    Told::Ended(MachineEnd::Panicked { console })
+    MachineEvent::Ended(MachineEnd::Panicked { console })
 }
 
 /// Three cases: `c::a`, `c::b`, `c::c`.
@@ -67,7 +67,7 @@ fn registry() -> Registry {
 }
 
 /// What becomes of the three, but for their starts, in the order in which it is told.
-fn run(scripts: &Scripts) -> Vec<(String, News)> {
+fn run(scripts: &Scripts) -> Vec<(String, Progress)> {
     let home = tempfile::tempdir().unwrap();
     let registry = registry();
     let cases: Vec<_> = registry.cases().iter().collect();
@@ -75,7 +75,7 @@ fn run(scripts: &Scripts) -> Vec<(String, News)> {
     let batch = Batch { boot: scripts, release: "6.1.0", places: &places, jobs: 2, keep: false };
     let told = RefCell::new(Vec::new());
     batch.run(&cases, &|case, news| {
-        if news != News::Started {
+        if news != Progress::Started {
             told.borrow_mut().push((case.name.clone(), news));
         }
     });
@@ -85,10 +85,10 @@ fn run(scripts: &Scripts) -> Vec<(String, News)> {
 /// The same in words: "pass", "ignored: why", or the message of a failure.
 fn outcomes(scripts: &Scripts) -> Vec<(String, String)> {
     let words = |news| match news {
-        News::Finished(finished) if finished.outcome.passed() => "pass".to_owned(),
-        News::Finished(finished) => finished.outcome.message().to_owned(),
-        News::Ignored(unmet) => format!("ignored: {}", unmet.reason),
-        News::Started => unreachable!("left out"),
+        Progress::Finished(finished) if finished.outcome.passed() => "pass".to_owned(),
+        Progress::Finished(finished) => finished.outcome.message().to_owned(),
+        Progress::Unmet(unmet) => format!("ignored: {}", unmet.reason),
+        Progress::Started => unreachable!("left out"),
     };
     run(scripts).into_iter().map(|(name, news)| (name, words(news))).collect()
 }
@@ -100,11 +100,11 @@ fn expect(scripts: &Scripts, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_case_ran_where_it_did_for_as_long_as_its_guest_says() {
+fn a_case_ran_where_it_did_for_as_long_as_its_kernel_says() {
     let scripts = Scripts::of([vec![started(0), passed(0), passed(1), passed(2)]]);
     let all = run(&scripts);
     assert_eq!(all.len(), 3);
-    let News::Finished(finished) = &all[0].1 else { panic!("it finished") };
+    let Progress::Finished(finished) = &all[0].1 else { panic!("it finished") };
     assert_eq!(finished.place, Place::Virtual { release: "6.1.0".into() });
     assert_eq!(finished.elapsed, Duration::from_secs(7_925));
 }
@@ -115,16 +115,16 @@ fn a_panic_fails_what_was_running_and_nothing_else() {
         vec![started(0), started(1), passed(0), panicked()],
         vec![started(0), passed(0)],
     ]);
-    let why = "the kernel of its guest panicked: not syncing: sysrq triggered crash";
+    let why = "its virtual kernel panicked: not syncing: sysrq triggered crash";
     expect(&scripts, &[("c::a", "pass"), ("c::b", why), ("c::c", "pass")]);
     assert_eq!(scripts.manifests.into_inner().unwrap()[1], ["c::c"]);
 }
 
 #[test]
-fn the_last_words_of_a_guest_are_with_the_cases_it_was_running() {
+fn the_last_words_of_a_kernel_are_with_the_cases_it_was_running() {
     let all = run(&Scripts::of([vec![started(0), started(1), started(2), panicked()]]));
     for (name, news) in all {
-        let News::Finished(finished) = news else { panic!("{name} finished") };
+        let Progress::Finished(finished) = news else { panic!("{name} finished") };
         assert!(finished.outcome.message().ends_with("(so did 2 more that ran beside it)"));
         let evidence = finished.evidence.unwrap();
         assert!(evidence.console.contains("Kernel panic"), "{name}");
@@ -133,28 +133,30 @@ fn the_last_words_of_a_guest_are_with_the_cases_it_was_running() {
 }
 
 #[test]
-fn guests_that_die_without_coming_further_are_not_started_for_ever() {
-    let died = || Told::Ended(MachineEnd::Died { how: "killed".into(), console: String::new() });
+fn virtual_kernels_that_die_without_coming_further_are_not_started_for_ever() {
+    let died =
+        || MachineEvent::Ended(MachineEnd::Died { how: "killed".into(), console: String::new() });
     let scripts = Scripts::of([vec![passed(0), died()], vec![died()], vec![passed(0)]]);
-    let why = "its guest died: killed";
+    let why = "its virtual kernel died: killed";
     expect(&scripts, &[("c::a", "pass"), ("c::b", why), ("c::c", why)]);
 }
 
 #[test]
-fn a_guest_that_leaves_cases_out_fails_them() {
-    let why = "its guest powered off before it came to an end";
+fn a_virtual_kernel_that_leaves_cases_out_fails_them() {
+    let why = "its virtual kernel powered off before it came to an end";
     expect(&Scripts::of([vec![]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
 }
 
 #[test]
-fn a_guest_that_never_comes_up_ignores_its_cases_with_the_reason() {
-    let never = Told::Ended(MachineEnd::NeverBooted {
+fn a_virtual_kernel_that_never_comes_up_ignores_its_cases_with_the_reason() {
+    let never = MachineEvent::Ended(MachineEnd::NeverBooted {
         why: "it has no module veth".into(),
         console: "one\ntwo\n\n".into(),
     });
-    let why = "ignored: the guest did not come up: it has no module veth (its last words: two)";
+    let why =
+        "ignored: the virtual kernel did not come up: it has no module veth (its last words: two)";
     expect(&Scripts::of([vec![never]]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
-    let why = "ignored: failed to boot a guest: there is no QEMU";
+    let why = "ignored: failed to boot a virtual kernel: there is no QEMU";
     expect(&Scripts::of([]), &[("c::a", why), ("c::b", why), ("c::c", why)]);
     let why = "ignored: no namespaces";
     let useless = said(FromVirtual::Useless("no namespaces".into()));
@@ -164,12 +166,15 @@ fn a_guest_that_never_comes_up_ignores_its_cases_with_the_reason() {
 #[test]
 fn nonsense_is_a_death_like_others() {
     let scripts = Scripts::of([
-        vec![started(0), Told::Frame(vec![0xff; 9])],
+        vec![started(0), MachineEvent::Frame(vec![0xff; 9])],
         vec![passed(0), passed(7)],
         vec![passed(0)],
     ]);
     let seen = outcomes(&scripts);
-    assert!(seen[0].1.starts_with("failed to understand 9 bytes that a guest said"), "{seen:?}");
+    assert!(
+        seen[0].1.starts_with("failed to understand 9 bytes that a virtual kernel said"),
+        "{seen:?}"
+    );
     assert_eq!(seen[1], ("c::b".into(), "pass".into()));
     assert_eq!(seen[2], ("c::c".into(), "pass".into()));
 }
@@ -195,7 +200,7 @@ fn evidence_of_a_failure_is_brought_out() {
     let batch = Batch { boot: &scripts, release: "6.1.0", places: &places, jobs: 2, keep: false };
     let kept = RefCell::new(None);
     batch.run(&cases, &|_, news| {
-        if let News::Finished(Finished { evidence: Some(evidence), .. }) = news {
+        if let Progress::Finished(Finished { evidence: Some(evidence), .. }) = news {
             kept.replace(evidence.directory);
         }
     });
@@ -208,7 +213,7 @@ fn evidence_of_a_failure_is_brought_out() {
 }
 
 #[test]
-fn a_guest_with_nothing_to_do_is_a_trial_of_its_kernel() {
+fn a_virtual_kernel_with_nothing_to_do_is_a_trial_of_its_kernel() {
     let scripts = Scripts::of([vec![]]);
     assert_eq!(try_out(&scripts), Ok(()));
     assert_eq!(*scripts.manifests.lock().unwrap(), [Vec::<String>::new()]);
@@ -221,10 +226,10 @@ fn a_trial_says_why_a_kernel_is_of_no_use() {
     for (told, reason) in [
         (vec![said(FromVirtual::Useless("no namespaces".to_owned()))], "no namespaces"),
         (vec![started(0)], "it spoke of a case, and was given none"),
-        (vec![panicked()], "the kernel of its guest panicked: not syncing: sysrq triggered crash"),
+        (vec![panicked()], "its virtual kernel panicked: not syncing: sysrq triggered crash"),
         (
-            vec![Told::Ended(never)],
-            "the guest did not come up: it said nothing for 60 s (its last words: [ 0.2] no \
+            vec![MachineEvent::Ended(never)],
+            "the virtual kernel did not come up: it said nothing for 60 s (its last words: [ 0.2] no \
              working init)",
         ),
     ] {

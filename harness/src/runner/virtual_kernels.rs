@@ -1,11 +1,11 @@
-//! Cases on a virtual kernel: dealt out to as many guests as there are cores for.
+//! Cases on a virtual kernel: dealt out to as many machines as there are cores for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::batch::{self, Batch, Boot, News, Voice};
+use super::batch::{self, Batch, Boot, Progress, Running};
 use super::case::Case;
 use super::elsewhere;
 use super::needs::Unmet;
@@ -13,62 +13,62 @@ use super::places::Places;
 use super::registry::Registry;
 use crate::error::Result;
 use crate::sys::program;
-use crate::virt::{Guest, Image, Kernel, Told, image};
+use crate::virt::{Image, Kernel, Machine, MachineEvent, image};
 
-/// A guest that boots for fewer costs more than it saves.
-const WORTH_A_GUEST: usize = 16;
+/// One that boots for fewer cases costs more than it saves.
+const WORTH_A_BOOT: usize = 16;
 
-/// A guest has one processor, on which more than these would keep each other from their labs.
+/// A virtual kernel has one processor, on which more than these would keep each other from their
+/// labs.
 const JOBS: usize = 24;
 
 const FETCH: &str = "scripts/setup fetches kernels anew";
 
 /// Runs cases on virtual kernels. Any number of threads may.
 #[derive(Debug)]
-pub struct Guests {
+pub struct VirtualKernels {
     places: Places,
     keep: bool,
     programs: Vec<PathBuf>,
     images: Mutex<BTreeMap<PathBuf, Result<Arc<Image>, Unmet>>>,
 }
 
-impl Guests {
+impl VirtualKernels {
     /// For the cases of this registry. An image holds what all of them need, however few are run,
     /// so that the next run finds it made.
     #[must_use]
     pub fn new(registry: &Registry, places: Places, keep: bool) -> Self {
         let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
-        // Most cases name the same few.
-        let programs: BTreeSet<_> = needs.filter_map(elsewhere::programs).collect();
+        let programs = elsewhere::programs(needs);
         let programs = programs.into_iter().filter_map(program::find).collect();
         Self { places, keep, programs, images: Mutex::default() }
     }
 
     /// Runs them all on this kernel, at most `jobs` at a time, and tells what becomes of each.
-    /// They start in the order given, in each guest.
+    /// They start in the order given, on each machine.
     pub fn run<'c>(
         &self,
         kernel: &Kernel,
         cases: &[&'c Case],
         jobs: usize,
-        tell: &(dyn Fn(&'c Case, News) + Sync),
+        tell: &(dyn Fn(&'c Case, Progress) + Sync),
     ) {
         let image = match self.image(kernel) {
             Ok(image) => image,
             Err(unmet) => {
-                return cases.iter().for_each(|case| tell(case, News::Ignored(unmet.clone())));
+                return cases.iter().for_each(|case| tell(case, Progress::Unmet(unmet.clone())));
             }
         };
-        let boot = Machines(&image);
+        let boot = Qemu(&image);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let guests = cases.len().div_ceil(WORTH_A_GUEST).min(cores).min(jobs).max(1);
+        let machines = cases.len().div_ceil(WORTH_A_BOOT).min(cores).min(jobs).max(1);
         std::thread::scope(|scope| {
-            for share in deal(cases, guests) {
+            for share in deal(cases, machines) {
                 let batch = Batch {
                     boot: &boot,
                     release: &kernel.release,
                     places: &self.places,
-                    jobs: jobs.div_ceil(guests).min(JOBS),
+                    jobs: jobs.div_ceil(machines).min(JOBS),
                     keep: self.keep,
                 };
                 scope.spawn(move || batch.run(&share, &tell));
@@ -76,7 +76,7 @@ impl Guests {
         });
     }
 
-    /// Boots a guest of this kernel that is given no case, as it would be for cases: how long it
+    /// Boots this kernel, gives it no case, as it would be for cases: how long it
     /// took from QEMU's start until it could have run one, and was ended.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Guests {
         let _seat = self.places.seat();
         let _gate = self.places.gate(false);
         let began = Instant::now();
-        let answer = batch::try_out(&Machines(&image)).map(|()| began.elapsed());
+        let answer = batch::try_out(&Qemu(&image)).map(|()| began.elapsed());
         // Who asks how this kernel is has asked whom the usual remedy names.
         answer.map_err(|unmet| Unmet { remedy: FETCH.to_owned(), ..unmet })
     }
@@ -97,7 +97,7 @@ impl Guests {
         let build = || {
             let built = image::build(kernel, &self.programs, &self.places.images());
             built.map(Arc::new).map_err(|error| Unmet {
-                need: "virtual".to_owned(),
+                need: elsewhere::VIRTUAL.to_owned(),
                 reason: error.to_string(),
                 remedy: FETCH.to_owned(),
             })
@@ -106,23 +106,23 @@ impl Guests {
     }
 }
 
-/// As many shares as there are guests; the order stays, and with it the mix of long and short.
-fn deal<'c>(cases: &[&'c Case], guests: usize) -> Vec<Vec<&'c Case>> {
-    let share = |first| cases.iter().skip(first).step_by(guests).copied().collect();
-    (0..guests).map(share).collect()
+/// As many shares as there are machines; the order stays, and with it the mix of long and short.
+fn deal<'c>(cases: &[&'c Case], machines: usize) -> Vec<Vec<&'c Case>> {
+    let share = |first| cases.iter().skip(first).step_by(machines).copied().collect();
+    (0..machines).map(share).collect()
 }
 
-/// Boots real guests.
-struct Machines<'i>(&'i Image);
+/// Boots real machines.
+struct Qemu<'i>(&'i Image);
 
-impl Boot for Machines<'_> {
-    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Voice>> {
-        Ok(Box::new(Guest::boot(self.0, manifest)?))
+impl Boot for Qemu<'_> {
+    fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Running>> {
+        Ok(Box::new(Machine::boot(self.0, manifest)?))
     }
 }
 
-impl Voice for Guest {
-    fn next(&mut self) -> Result<Told> {
-        self.hear()
+impl Running for Machine {
+    fn next(&mut self) -> Result<MachineEvent> {
+        self.next_event()
     }
 }

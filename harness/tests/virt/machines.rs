@@ -1,10 +1,10 @@
-//! Guests, and what becomes of them.
+//! Virtual kernels, and what becomes of them.
 
 use std::{path::Path, time::Duration};
 
 use lastack::{
     runner::places::Places,
-    virt::{Guest, Image, Kernel, MachineEnd, Told, image, trial},
+    virt::{Image, Kernel, Machine, MachineEnd, MachineEvent, image, trial},
 };
 
 use crate::common::{Checked, Named};
@@ -16,16 +16,16 @@ const TWO_HOURS: Duration = Duration::from_secs(7200);
 const TICK: Duration = Duration::from_millis(4);
 
 pub const TESTS: [Named; 10] = [
-    ("a_guest_with_nothing_to_do_is_a_trial_of_its_kernel", is_tried),
-    ("a_guest_does_what_its_manifest_says", echoes),
+    ("a_virtual_kernel_with_nothing_to_do_is_a_trial_of_its_kernel", is_tried),
+    ("a_virtual_kernel_does_what_its_manifest_says", echoes),
     ("an_idle_clock_jumps", jumps),
-    ("the_same_guest_twice_takes_the_same_time", repeats),
+    ("the_same_kernel_twice_takes_the_same_time", repeats),
     ("a_large_frame_arrives_whole", is_large),
-    ("a_guest_has_what_its_kernel_has", is_configured),
+    ("a_virtual_kernel_has_what_its_kernel_has", is_configured),
     ("a_kernel_that_panics_is_told_with_its_last_words", crashes),
     ("an_init_that_exits_is_a_panic", exits),
     ("an_init_that_panics_is_told_with_its_words", panics),
-    ("a_guest_that_is_dropped_is_gone", is_dropped),
+    ("a_virtual_kernel_that_is_dropped_is_gone", is_dropped),
 ];
 
 pub fn image() -> Checked<Image> {
@@ -42,23 +42,23 @@ fn is_tried() -> Checked {
     Ok(())
 }
 
-/// A guest that is up, as its first word proves; `manifest` follows on that.
-pub fn up(manifest: &str) -> Checked<Guest> {
-    let mut guest = Guest::boot(&image()?, format!("echo up\n{manifest}").as_bytes())?;
-    match guest.hear()? {
-        Told::Frame(frame) if frame == b"up" => Ok(guest),
+/// A virtual kernel that is up, as its first word proves; `manifest` follows on that.
+pub fn up(manifest: &str) -> Checked<Machine> {
+    let mut machine = Machine::boot(&image()?, format!("echo up\n{manifest}").as_bytes())?;
+    match machine.next_event()? {
+        MachineEvent::Frame(frame) if frame == b"up" => Ok(machine),
         other => Err(format!("{other:?}").into()),
     }
 }
 
-/// What a guest with this manifest says, and how it ends.
+/// What a virtual kernel with this manifest says, and how it ends.
 fn run(manifest: &str) -> Checked<(Vec<String>, MachineEnd)> {
-    let mut guest = up(manifest)?;
+    let mut machine = up(manifest)?;
     let mut said = Vec::new();
     loop {
-        match guest.hear()? {
-            Told::Frame(frame) => said.push(String::from_utf8(frame)?),
-            Told::Ended(ending) => return Ok((said, ending)),
+        match machine.next_event()? {
+            MachineEvent::Frame(frame) => said.push(String::from_utf8(frame)?),
+            MachineEvent::Ended(ending) => return Ok((said, ending)),
         }
     }
 }
@@ -97,7 +97,7 @@ fn repeats() -> Checked {
         Ok(said.iter().map(|n| n.parse().map(Duration::from_nanos)).collect::<Result<_, _>>()?)
     };
     let (first, second) = (numbers()?, numbers()?);
-    // Times slept, and times of day: every guest starts at the same one.
+    // Times slept, and times of day: every virtual kernel starts at the same one.
     let close = first.iter().zip(&second).all(|(a, b)| a.abs_diff(*b) < TICK);
     if close && first.len() == 4 { Ok(()) } else { Err(format!("{first:?} {second:?}").into()) }
 }
@@ -145,9 +145,9 @@ fn panics() -> Checked {
 }
 
 fn is_dropped() -> Checked {
-    let guest = up("spin")?;
-    let process = format!("/proc/{}", guest.pid());
+    let machine = up("spin")?;
+    let process = format!("/proc/{}", machine.pid());
     same(Path::new(&process).exists(), true)?;
-    drop(guest);
+    drop(machine);
     same(Path::new(&process).exists(), false)
 }
