@@ -15,7 +15,7 @@ use crate::runner::kernels::{Allowed, Choice, Target};
 use crate::runner::needs::{self, Need, Unmet};
 use crate::runner::places::Places;
 use crate::runner::registry::Registry;
-use crate::sys::probe;
+use crate::sys::probe::{self, Trial};
 use crate::sys::spawn::Owner;
 use crate::virt::{Kernel, Lack};
 
@@ -135,16 +135,7 @@ fn examine(registry: &Registry, choice: &Choice, boots: &Boots) -> Examination {
     };
     let mut findings = vec![Finding::new("namespaces".to_owned(), answer, cases.len())];
     // What cases ask for, and what is worth knowing even before one does.
-    let usual = [
-        Need::Redirect,
-        Need::Netem,
-        Need::Nft,
-        Need::Reject,
-        Need::Hold,
-        Need::Conntrack,
-        Need::SockDestroy,
-        Need::Guest,
-    ];
+    let usual = Trial::ALL.map(Need::Trial);
     let asked: BTreeSet<Need> =
         usual.into_iter().chain(cases.iter().flat_map(|case| case.needs.clone())).collect();
     for need in asked {

@@ -12,22 +12,9 @@ use crate::sys::probe::{self, Answer, Trial};
 pub enum Need {
     /// The machine's own root, not the root of a user namespace.
     Root,
-    /// Redirecting frames between devices in the kernel: clsact, u32 and mirred.
-    Redirect,
-    /// The qdisc netem: delay, loss, duplication, reordering.
-    Netem,
-    /// The program nft and the kernel's netdev tables: packet rules.
-    Nft,
-    /// Packet rules that answer, with a reset or an ICMP error in the receiver's name.
-    Reject,
-    /// Packet rules that hold what they hit until it is let go: those of [`Need::Nft`], and tbf.
-    Hold,
-    /// Connection tracking and address translation, with packet rules to ask for them.
-    Conntrack,
-    /// Destroying sockets through sock_diag (`INET_DIAG_DESTROY`).
-    SockDestroy,
-    /// A guest kernel: Debian's user-mode Linux.
-    Guest,
+    /// What a fault, a host kind or a middle needs: these say it themselves when they are used.
+    /// Written by name: [`Need::Netem`], [`Need::Nft`].
+    Trial(Trial),
     /// A program in PATH or in a system directory.
     Program(&'static str),
     /// A sysctl that a host of a lab has, by its dotted name.
@@ -40,6 +27,26 @@ pub enum Need {
     VirtualTime,
 }
 
+#[expect(non_upper_case_globals, reason = "they are written and matched like the variants")]
+impl Need {
+    /// [`Trial::Redirect`].
+    pub const Redirect: Self = Self::Trial(Trial::Redirect);
+    /// [`Trial::Netem`].
+    pub const Netem: Self = Self::Trial(Trial::Netem);
+    /// [`Trial::Nft`].
+    pub const Nft: Self = Self::Trial(Trial::Nft);
+    /// [`Trial::Reject`].
+    pub const Reject: Self = Self::Trial(Trial::Reject);
+    /// [`Trial::Hold`].
+    pub const Hold: Self = Self::Trial(Trial::Hold);
+    /// [`Trial::Conntrack`].
+    pub const Conntrack: Self = Self::Trial(Trial::Conntrack);
+    /// [`Trial::SockDestroy`].
+    pub const SockDestroy: Self = Self::Trial(Trial::SockDestroy);
+    /// [`Trial::Guest`].
+    pub const Guest: Self = Self::Trial(Trial::Guest);
+}
+
 impl Need {
     /// Asks the machine, once a run.
     ///
@@ -48,14 +55,7 @@ impl Need {
     pub fn check(self) -> Result<(), Unmet> {
         let answer = match self {
             Self::Root => probe::root(),
-            Self::Redirect => probe::trial(Trial::Redirect),
-            Self::Netem => probe::trial(Trial::Netem),
-            Self::Nft => probe::trial(Trial::Nft),
-            Self::Reject => probe::trial(Trial::Reject),
-            Self::Hold => probe::trial(Trial::Hold),
-            Self::Conntrack => probe::trial(Trial::Conntrack),
-            Self::SockDestroy => probe::trial(Trial::SockDestroy),
-            Self::Guest => probe::trial(Trial::Guest),
+            Self::Trial(trial) => return trial.check(),
             Self::Program(name) => program(name),
             Self::Sysctl(name) => probe::sysctl(name),
             Self::Kernel(..) | Self::Before(..) => {
@@ -79,40 +79,16 @@ impl Need {
 
     /// This need, not met for this reason.
     pub(super) fn unmet(self, reason: String) -> Unmet {
-        Unmet { need: self.to_string(), reason, remedy: self.remedy() }
-    }
-
-    fn remedy(self) -> String {
-        match self {
+        let remedy = match self {
+            Self::Trial(trial) => return trial.unmet(reason),
             Self::Root => "run it as root (scripts/as-root)".to_owned(),
-            Self::Redirect => "load the kernel modules cls_u32 and act_mirred, or run a \
-                               distribution's standard kernel"
-                .to_owned(),
-            Self::Netem => "load the kernel module sch_netem (scripts/setup installs it where \
-                            the kernel keeps it in an extra package)"
-                .to_owned(),
-            Self::Nft => "install nftables (scripts/setup), on a kernel with nf_tables".to_owned(),
-            Self::Reject => "install nftables (scripts/setup), on a kernel with \
-                             CONFIG_NFT_REJECT_NETDEV, which Debian's have not"
-                .to_owned(),
-            Self::Hold => {
-                "install nftables (scripts/setup), and load the kernel module sch_tbf".to_owned()
-            }
-            Self::Conntrack => "install nftables (scripts/setup), on a kernel with nf_conntrack, \
-                                nf_nat and nf_conntrack_netlink"
-                .to_owned(),
-            Self::SockDestroy => {
-                "run a kernel with CONFIG_INET_DIAG_DESTROY, as distributions build it".to_owned()
-            }
-            Self::Guest => "install user-mode-linux (scripts/setup), where a process may trace \
-                            its children (ptrace)"
-                .to_owned(),
             Self::Program(name) => format!("install {name} (scripts/setup)"),
             Self::Sysctl(_) => "run a kernel that has it".to_owned(),
             Self::Kernel(major, minor) => format!("run kernel {major}.{minor} or newer"),
             Self::Before(major, minor) => format!("run a kernel before {major}.{minor}"),
             Self::VirtualTime => "run it on a virtual kernel (--kernel virtual)".to_owned(),
-        }
+        };
+        Unmet { need: self.to_string(), reason, remedy }
     }
 }
 
@@ -124,14 +100,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("root"),
-            Self::Redirect => f.write_str("redirect"),
-            Self::Netem => f.write_str("netem"),
-            Self::Nft => f.write_str("nft"),
-            Self::Reject => f.write_str("reject"),
-            Self::Hold => f.write_str("hold"),
-            Self::Conntrack => f.write_str("conntrack"),
-            Self::SockDestroy => f.write_str("sock-destroy"),
-            Self::Guest => f.write_str("guest"),
+            Self::Trial(trial) => f.write_str(trial.name()),
             Self::Program(name) => write!(f, "program {name}"),
             Self::Sysctl(name) => write!(f, "sysctl {name}"),
             Self::Kernel(major, minor) => write!(f, "kernel {major}.{minor}"),

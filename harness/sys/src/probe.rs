@@ -20,8 +20,10 @@ use crate::error::{Context, Result};
 
 mod guest;
 mod kernel;
+mod trial;
 
 pub use guest::PROGRAM as GUEST_KERNEL;
+pub use trial::{Trial, used};
 
 /// Whether something can be done here, or why not.
 pub type Answer<T = ()> = std::result::Result<T, String>;
@@ -31,68 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Set by the init of a virtual kernel for all that runs in it.
 pub const VIRTUAL: &str = "LASTACK_VIRTUAL";
-
-/// A question that only a process in fresh namespaces can answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trial {
-    /// Can a frame be redirected between devices: clsact, u32 and mirred?
-    Redirect,
-    /// Is there sch_netem?
-    Netem,
-    /// Does nft run, and the kernel take its netdev tables?
-    Nft,
-    /// Can a packet rule in the middle answer with a reset or an ICMP error?
-    Reject,
-    /// Can packets be held in the middle and let go: tbf?
-    Hold,
-    /// Does the kernel track and translate connections, and do as it is told about them?
-    Conntrack,
-    /// Can sockets be destroyed through sock_diag (`INET_DIAG_DESTROY`)?
-    SockDestroy,
-    /// Does a guest kernel run?
-    Guest,
-}
-
-impl Trial {
-    /// Every such question.
-    pub const ALL: [Self; 8] = [
-        Self::Redirect,
-        Self::Netem,
-        Self::Nft,
-        Self::Reject,
-        Self::Hold,
-        Self::Conntrack,
-        Self::SockDestroy,
-        Self::Guest,
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Redirect => "redirect",
-            Self::Netem => "netem",
-            Self::Nft => "nft",
-            Self::Reject => "reject",
-            Self::Hold => "hold",
-            Self::Conntrack => "conntrack",
-            Self::SockDestroy => "sock-destroy",
-            Self::Guest => "guest",
-        }
-    }
-
-    /// Tries it here and now, in the namespaces this process is in.
-    fn context(self) -> Answer {
-        match self {
-            Self::Redirect => kernel::redirect(),
-            Self::Netem => kernel::netem(),
-            Self::Nft => kernel::nft(),
-            Self::Reject => kernel::reject(),
-            Self::Hold => kernel::hold(),
-            Self::Conntrack => kernel::conntrack(),
-            Self::SockDestroy => kernel::sock_destroy(),
-            Self::Guest => guest::guest(),
-        }
-    }
-}
 
 /// Whose namespaces cases run in: root's own where possible, else those of a user namespace.
 /// Trying it covers the right to configure the network in them.
@@ -118,14 +58,27 @@ pub fn namespaces() -> Answer<Owner> {
         .clone()
 }
 
+static ANSWERS: LazyLock<Mutex<HashMap<Trial, Answer>>> = LazyLock::new(Mutex::default);
+
 /// Asks a [`Trial`].
 ///
 /// # Errors
 /// In a line, why it cannot be done.
 pub fn trial(trial: Trial) -> Answer {
-    static ANSWERS: LazyLock<Mutex<HashMap<Trial, Answer>>> = LazyLock::new(Mutex::default);
     let mut answers = ANSWERS.lock().expect("no probe panics");
     answers.entry(trial).or_insert_with(|| ask(trial)).clone()
+}
+
+/// Takes it that another process of this program has tried this here, and that it can be done.
+pub fn learn(trial: Trial) {
+    ANSWERS.lock().expect("no probe panics").insert(trial, Ok(()));
+}
+
+/// What is known to be possible, by trying or by [`learn`].
+#[must_use]
+pub fn known() -> Vec<Trial> {
+    let answers = ANSWERS.lock().expect("no probe panics");
+    Trial::ALL.into_iter().filter(|trial| matches!(answers.get(trial), Some(Ok(())))).collect()
 }
 
 /// The namespaces to try something in. Why there are none is said once, where it is asked.
@@ -136,11 +89,11 @@ fn somewhere() -> Answer<Owner> {
 fn ask(trial: Trial) -> Answer {
     let owner = somewhere()?;
     let asked = || -> Result<(Option<End>, String)> {
-        let what = || format!("ask whether this machine has {}", trial.word());
+        let what = || format!("ask whether this machine has {}", trial.name());
         let null = File::open("/dev/null").context(what)?;
         let answer =
             File::from(memfd_create("lastack-probe", MFdFlags::MFD_CLOEXEC).context(what)?);
-        let mut child = Spawn::again(["lastack:probe", trial.word()])?
+        let mut child = Spawn::again(["lastack:probe", trial.name()])?
             .namespaces(owner)
             .descriptors([null.as_fd(), answer.as_fd(), null.as_fd()])
             .start()?;
@@ -163,7 +116,7 @@ fn ask(trial: Trial) -> Answer {
 /// cannot be done. Gives the exit status.
 #[must_use]
 pub fn probe_main(word: &str) -> u8 {
-    let Some(trial) = Trial::ALL.into_iter().find(|trial| trial.word() == word) else {
+    let Some(trial) = Trial::named(word) else {
         return 2;
     };
     match trial.context() {
