@@ -19,7 +19,7 @@ mod hosts;
 use cables::gate;
 
 /// What every host calls its interface.
-const INTERFACE: &str = "eth0";
+pub(super) const INTERFACE: &str = "eth0";
 
 /// How a host knows where the others are on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,8 @@ impl LabBuilder {
         self
     }
 
-    /// Sets a sysctl on one host before anything happens there.
+    /// Sets a sysctl on one host before anything happens there, also each time it boots. One of
+    /// the host's interface `eth0` (`net.ipv4.neigh.eth0.…`) is set as soon as that is there.
     pub fn sysctl(mut self, host: &str, name: &str, value: impl ToString) -> Self {
         self.sysctls.push((host.to_owned(), name.to_owned(), value.to_string()));
         self
@@ -131,6 +132,12 @@ impl LabBuilder {
             self.guests.push(host.to_owned());
         }
         self
+    }
+
+    /// The sysctls set on this host, and their values.
+    fn sysctls_of(&self, host: &str) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.sysctls.iter().filter(move |(of, ..)| of == host);
+        own.map(|(_, name, value)| (name.as_str(), value.as_str()))
     }
 
     fn kind_of(&self, host: &str) -> HostKind {

@@ -5,6 +5,7 @@
 //! copies, what follows from the size of its tables, and what the catalogue's time formulas rest
 //! on is pinned, to the values of `Documentation/networking/ip-sysctl.rst`.
 
+use super::builder::INTERFACE;
 use crate::{error::Result, sys::sysctl};
 
 /// Pinned on every host. A knob is a file, and opening thirty of them was a sixth of what a whole
@@ -54,12 +55,26 @@ pub(super) fn prepare_shell() -> Result {
     sysctl::write_if_known("net.ipv6.conf.default.disable_ipv6", "1")
 }
 
-/// Pins the calling thread's namespace, before it has any interface, and then applies `own`.
-pub(crate) fn pin<'a>(mut own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
+/// Pins the calling thread's namespace, before it has any interface, and then applies those of
+/// `own` that are not about one.
+pub(crate) fn pin<'a>(own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
     // Pinning a knob that this kernel lacks is no loss; naming it in a case is an error.
     PINNED.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
     QUIET_IPV6.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
-    own.try_for_each(|(name, value)| sysctl::write(name, value))
+    let mut early = own.filter(|(name, _)| !is_of(name, INTERFACE));
+    early.try_for_each(|(name, value)| sysctl::write(name, value))
+}
+
+/// Applies those of `own` that are about a host's interface, which is there now.
+pub(crate) fn pin_interface<'a>(own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
+    let mut late = own.filter(|(name, _)| is_of(name, INTERFACE));
+    late.try_for_each(|(name, value)| sysctl::write(name, value))
+}
+
+/// Whether this sysctl belongs to one interface, as `net.ipv4.conf.eth0.forwarding` and
+/// `net.ipv6.neigh.eth0.gc_stale_time` do.
+pub(crate) fn is_of(name: &str, interface: &str) -> bool {
+    name.split('.').nth(3) == Some(interface)
 }
 
 /// Prepares the calling thread's namespace to be the middle of labs, once for all of them.
@@ -70,4 +85,19 @@ pub(super) fn prepare_middle() -> Result {
     // (Linux 6.1). Those have a bucket for every few kilobytes of memory, and whoever lists
     // sockets or ends a namespace walks through all of them.
     sysctl::write_if_known("net.ipv4.tcp_child_ehash_entries", "4096")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sysctls_of_an_interface_are_told_from_all_others() {
+        for name in ["net.ipv4.conf.eth0.arp_announce", "net.ipv6.neigh.eth0.gc_stale_time"] {
+            assert!(is_of(name, INTERFACE), "{name}");
+        }
+        for name in ["net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_retries2", "net.ipv4.conf.lo.x"] {
+            assert!(!is_of(name, INTERFACE), "{name}");
+        }
+    }
 }

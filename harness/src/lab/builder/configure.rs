@@ -11,7 +11,7 @@ use crate::{
         boot::{Plan, boot},
         protocol::Configuration,
     },
-    lab::{Host, HostKind, Ip},
+    lab::{Host, HostKind, Ip, settings},
     sys::{neighbours::Surety, rtnl::Rtnl},
 };
 
@@ -20,6 +20,11 @@ impl LabBuilder {
     pub(super) async fn configure(&self, host: &Host, all: &[Host]) -> Result {
         if host.kind() == HostKind::Guest {
             return self.boot(host, all).await;
+        }
+        let own: Vec<_> = self.sysctls_of(host.name()).collect();
+        if own.iter().any(|(name, _)| settings::is_of(name, INTERFACE)) {
+            let set = host.netns()?.enter(|| settings::pin_interface(own.into_iter()))?;
+            set.map_err(|error| error.on_host(host.name()))?;
         }
         self.configure_over(&host.rtnl()?, host, all).await
     }
@@ -78,12 +83,12 @@ impl LabBuilder {
     /// Boots the kernel of a guest host and makes it the host.
     async fn boot(&self, host: &Host, all: &[Host]) -> Result {
         host.shell_rtnl()?.set_link(host.shell_interface(), true).await?;
-        let own = self.sysctls.iter().filter(|(of, ..)| of == host.name());
+        let own = self.sysctls_of(host.name());
         let configuration = Configuration {
             addresses: Ip::BOTH.map(|(_, ip)| (host.ip(ip), ip.prefix())).into(),
             neighbours: self.neighbours_of(host, all),
             gateways: self.gateways_of(host),
-            sysctls: own.map(|(_, name, value)| (name.clone(), value.clone())).collect(),
+            sysctls: own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         };
         let (netns, mtu, of) = (host.shell()?, self.mtu, host.clone());
         // Seconds of waiting, and other guests may boot meanwhile.
