@@ -6,6 +6,7 @@
 use super::{
     guard::Guard,
     hits::{Aim, Hits},
+    taken::Takes,
 };
 use crate::{
     error::{Context, Result},
@@ -33,7 +34,8 @@ impl Alteration {
         let context = || format!("break the network of host {} ({text})", host.name());
         let card = host.card().context(context)?;
         let text = format!("{}: {text}", host.name());
-        let hits = Hits::of(lab, &text, Aim { may_miss: true, ..Aim::default() });
+        let aim = Aim { may_miss: true, takes: Takes::Nothing, ..Aim::default() };
+        let hits = Hits::of(lab, &text, aim);
         act(card).await.context(context)?;
         let mut guard = Guard::on_host(host, hits, undo);
         guard.on();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     hits::{Aim, Hits},
     lift_aside,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -84,6 +85,8 @@ impl ImpairmentBuilder {
             any_fate: netem.holds_back() || netem.corrupts(),
             copies: netem.copies(),
             may_miss,
+            place: Place::Queue,
+            takes: if netem.loses_all() { Takes::Hits } else { Takes::Nothing },
             ..Aim::default()
         };
         let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
@@ -147,6 +150,11 @@ impl Impairment {
             possible(&netem).context(context)?;
             let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
             changed.context(context)?;
+        }
+        if let Some(hits) = &self.hits
+            && !netem.loses_all()
+        {
+            hits.leaks();
         }
         self.lab.wire().allow(netem.longest_delay());
         self.lab.scene().note(format!("impairment changed: {netem}"));

@@ -14,6 +14,7 @@ use std::{
 use super::{
     hits::{Aim, Hits},
     lift_aside, lift_aside_on,
+    taken::Place,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -51,7 +52,8 @@ enum Side {
 impl Lab {
     /// Pulls the cable out at a host, which loses its carrier; see [`Unplugged`].
     pub fn unplug(&self, host: &str) -> Unplug {
-        let aim = Aim { to: Some(host.to_owned()), resolution: true, ..Aim::default() };
+        let to = Some(host.to_owned());
+        let aim = Aim { to, resolution: true, place: Place::Cable, ..Aim::default() };
         Unplug { lab: self.clone(), aim, host: host.to_owned() }
     }
 }

@@ -27,6 +27,7 @@ mod router_reset;
 mod rules;
 mod suspend;
 mod swallow;
+mod taken;
 mod tracking;
 mod unresolved;
 

@@ -12,8 +12,10 @@ use crate::{
     wire::Flags,
 };
 
+mod fit;
 mod script;
 
+pub(super) use fit::dropped;
 use script::{MODULUS, MOST, span};
 
 /// TCP segments passing through the patch, all of them unless narrowed.

@@ -11,6 +11,7 @@ use super::{
     detour::Detour,
     hits::{Aim, Hits},
     lift_aside,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -95,7 +96,12 @@ impl RulesBuilder {
         }
         script.push_str("}\n");
         script.push_str(&patch.before_rules(&ports));
-        let aim = Aim { may_miss: true, ..Aim::default() };
+        let aim = Aim {
+            may_miss: true,
+            place: Place::Rules(table.priority),
+            takes: Takes::Rules(self.rules.into()),
+            ..Aim::default()
+        };
         let hits = Hits::of(&self.lab, &text, aim);
         let state = Mutex::new(State::On(table.name));
         let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });

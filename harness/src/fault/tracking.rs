@@ -10,6 +10,7 @@ use super::{
     forward::load,
     guard::Guard,
     hits::{Aim, Hits},
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -50,7 +51,9 @@ pub struct TrackingBuilder {
 
 impl TrackingBuilder {
     pub(crate) fn new(lab: &Lab) -> Self {
-        let aim = Aim { any_fate: true, ..Aim::default() };
+        // It sees what the router drops, and drops itself only what it does not know.
+        let (place, takes) = (Place::Tracking, Takes::Nothing);
+        let aim = Aim { any_fate: true, place, takes, ..Aim::default() };
         let (hidden, idle) = (None, None);
         let (loose, liberal, strangers) = (true, false, Strangers::Pass);
         Self { lab: lab.clone(), hidden, loose, liberal, strangers, idle, aim }

@@ -16,6 +16,7 @@ mod netem;
 mod options;
 mod processes;
 mod readiness;
+mod redundant;
 mod refusals;
 mod routed;
 mod routes;
@@ -43,7 +44,7 @@ fn registry() -> Result<Registry, Problems> {
     }
     Registry::build(&sources![
         calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
-        options processes readiness refusals routed routes rules signals slots sysctls
+        options processes readiness redundant refusals routed routes rules signals slots sysctls
     ])
 }
 
