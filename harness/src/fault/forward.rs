@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Router},
+    sys::probe::Trial,
     wire::{Flags, Segment},
 };
 
@@ -117,7 +118,7 @@ impl ForwardBuilder {
         chain.push_str(" }\n");
         let place = Place::Router(self.deed.hook, Reverse(number()));
         let hits = Hits::of(&self.lab, &text, Aim { place, ..self.aim });
-        let mut guard = load(router, &chain, hits).context(context)?;
+        let mut guard = Trial::Nft.tried(load(router, &chain, hits)).context(context)?;
         guard.on();
         Ok(Forward { guard })
     }

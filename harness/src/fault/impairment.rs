@@ -11,7 +11,11 @@ use super::{
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
-    sys::{netem::Netem, probe, qdisc::Counted},
+    sys::{
+        netem::Netem,
+        probe::{self, Trial},
+        qdisc::Counted,
+    },
     wire::Segment,
 };
 
@@ -26,8 +30,7 @@ pub struct ImpairmentBuilder {
 }
 
 impl Lab {
-    /// Impairs the path between the hosts; see [`Impairment`]. Its case needs
-    /// [`Need::Netem`](crate::runner::needs::Need::Netem).
+    /// Impairs the path between the hosts; see [`Impairment`].
     pub fn impair(&self, netem: Netem) -> ImpairmentBuilder {
         let lab = self.clone();
         ImpairmentBuilder { lab, netem, towards: None, from: None, may_miss: false }
@@ -92,7 +95,9 @@ impl ImpairmentBuilder {
         let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
         for port in on.claimed.clone() {
             let put = on.patch.rtnl().impair(port.index, &netem).await;
-            put.context(|| format!("impair what goes to host {}: {text}", port.host))?;
+            Trial::Netem
+                .tried(put)
+                .context(|| format!("impair what goes to host {}: {text}", port.host))?;
             on.ports.push(port);
         }
         on.lab.wire().allow(netem.longest_delay());

@@ -158,8 +158,7 @@ impl Packets {
     }
 
     /// They wait in the patch, in the order of their coming, until they are let go
-    /// ([`Rules::release`](super::Rules::release)); nobody is told. A case that says so needs
-    /// [`Need::Hold`](crate::runner::needs::Need::Hold).
+    /// ([`Rules::release`](super::Rules::release)); nobody is told.
     pub fn are_held(self) -> Rule {
         Rule { what: self, fate: Effect::Held }
     }
@@ -194,6 +193,11 @@ impl Rule {
     /// Whether it keeps what it hits, and may let it go.
     pub(super) fn holds(&self) -> bool {
         self.fate == Effect::Held
+    }
+
+    /// Whether it answers what it hits.
+    pub(super) fn answers(&self) -> bool {
+        matches!(self.fate, Effect::Reset | Effect::Refused(_))
     }
 
     /// The connection whose numbers it needs to know.

@@ -17,6 +17,7 @@ use crate::{
     lab::{Ip, Lab, Router, Tracks},
     stall::pace,
     stamp::Stamp,
+    sys::probe::Trial,
     wire::Segment,
 };
 
@@ -113,7 +114,8 @@ impl TrackingBuilder {
         let chains = self.chains(&router).context(context)?;
         let hits = Hits::of(&self.lab, &text, self.aim.clone());
         // The settings come after the rules, which load what has them.
-        let mut guard = load(&router, &chains, hits).context(context)?;
+        let loaded = Trial::Conntrack.tried(load(&router, &chains, hits));
+        let mut guard = loaded.context(context)?;
         let settings = [
             ("loose", u64::from(self.loose)),
             ("be_liberal", u64::from(self.liberal)),
@@ -121,7 +123,8 @@ impl TrackingBuilder {
         ];
         for (name, value) in settings {
             let name = format!("net.netfilter.nf_conntrack_tcp_{name}");
-            router.set_sysctl(&name, &value.to_string()).context(context)?;
+            let set = router.set_sysctl(&name, &value.to_string());
+            Trial::Conntrack.tried(set).context(context)?;
         }
         guard.on();
         Ok(Tracking { lab: self.lab, router, guard, _tracks: tracks })

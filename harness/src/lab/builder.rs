@@ -36,8 +36,7 @@ pub enum HostKind {
     /// A network namespace of this machine's kernel: there at once, and dies by simulation.
     #[default]
     Namespace,
-    /// A kernel of its own, see [`crate::guest`]: takes seconds to boot, and really dies. A case
-    /// with one needs [`crate::runner::needs::Need::Guest`].
+    /// A kernel of its own, see [`crate::guest`]: takes seconds to boot, and really dies.
     Guest,
 }
 

@@ -15,6 +15,7 @@ use futures::try_join;
 use crate::{
     error::{Error, Result},
     sys::{
+        probe::Trial,
         rtnl::Rtnl,
         tc::{Action, Key},
     },
@@ -163,7 +164,8 @@ impl Patch {
     /// Wires one port to all others.
     pub(super) async fn wire(&self, port: &Port) -> Result {
         // One conversation is heard in order, so the second need not wait for the first's answer.
-        try_join!(self.rtnl.add_clsact(port.index), self.connect(port)).map(drop)
+        let wired = try_join!(self.rtnl.add_clsact(port.index), self.connect(port));
+        Trial::Redirect.tried(wired.map(drop))
     }
 
     /// Lets frames through from `port`. With two hosts everything goes to the other one; with

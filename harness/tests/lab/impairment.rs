@@ -66,6 +66,8 @@ async fn a_missing_netem_is_told(scene: Scene) -> Result {
         }
         error => {
             same("netem is there", false, there)?;
+            let unmet = error.as_ref().err().and_then(Error::as_unmet);
+            same("what is unmet", Some("netem"), unmet.map(|unmet| &*unmet.need))?;
             refused(error, &["impair what goes to host a", "sch_netem"])?;
             // Nothing is left behind: the path is still free to be impaired.
             refused(lab.impair(Netem::new().delay(MS)).turn_on().await, &["sch_netem"])

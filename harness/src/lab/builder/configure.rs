@@ -12,7 +12,7 @@ use crate::{
         protocol::Configuration,
     },
     lab::{Host, HostKind, Ip, settings},
-    sys::{neighbours::Surety, rtnl::Rtnl},
+    sys::{neighbours::Surety, probe::Trial, rtnl::Rtnl},
 };
 
 impl LabBuilder {
@@ -101,6 +101,7 @@ impl LabBuilder {
             of.move_in(guest.routes()?, card);
             Ok(())
         });
-        booted.await.context(|| format!("boot host {}", host.name()))?
+        let booted = booted.await.context(|| format!("boot host {}", host.name()))?;
+        Trial::Guest.tried(booted)
     }
 }
