@@ -1,4 +1,4 @@
-//! What a router does to segments instead of forwarding them: the part that its faults share.
+//! What a router does with segments instead of forwarding them: the part that its faults share.
 //!
 //! Each fault is a table of its own in the router's packet filter, loaded and deleted in one
 //! transaction, so that several may be on at once.
@@ -23,8 +23,7 @@ use crate::{
     wire::{Flags, Segment},
 };
 
-/// Loads chains into a table of the router's own that no other fault has, and takes it away in the
-/// end.
+/// Loads chains into a table in the router that no other fault uses; the guard deletes it.
 ///
 /// # Errors
 /// The program `nft` is missing, or the kernel refuses the rules.

@@ -26,7 +26,7 @@ pub(super) struct Aim {
     pub from: Option<String>,
     /// Only those meant for this host.
     pub to: Option<String>,
-    /// Those that arrived, too: somewhere nobody takes them in.
+    /// Those that arrived, too: nobody takes them in there.
     pub any_fate: bool,
     /// Only those with all of these flags.
     pub only: Option<Flags>,
@@ -46,23 +46,23 @@ pub(super) struct Aim {
     pub takes: Takes,
 }
 
-/// The book kept of one fault, shared by its guard and the end of the case.
+/// The record of one fault, shared by its guard and the end of the case.
 pub(super) struct Hits {
     text: String,
     aim: Aim,
     wire: Wire,
     journal: Journal,
     span: Mutex<Span>,
-    /// Whether it has begun to let some of it through, which was to hit everything.
+    /// Whether it was changed and lets some segments through now.
     leaks: AtomicBool,
 }
 
 /// When a fault was on.
 #[derive(Clone, Copy)]
 struct Span {
-    /// It began to be turned on.
+    /// Turning it on began.
     begun: Stamp,
-    /// It was. One that was refused on the way proves nothing, and need not.
+    /// It was on. One that was refused has hit nothing, and does not have to.
     on: Option<Stamp>,
     /// It was lifted.
     off: Option<Stamp>,
@@ -77,7 +77,7 @@ struct Found {
 }
 
 impl Hits {
-    /// Opens the book of the fault that `text` names, before it begins to act.
+    /// Begins the record of the fault that `text` names, before it acts.
     pub fn of(lab: &Lab, text: &str, aim: Aim) -> Arc<Self> {
         let (wire, journal) = (lab.wire().clone(), lab.scene().journal().clone());
         let span = Mutex::new(Span { begun: Stamp::now(), on: None, off: None });

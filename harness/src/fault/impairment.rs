@@ -1,5 +1,5 @@
 //! A bad path: slow, lossy, out of order. The qdisc netem on the ports by which the patch sends,
-//! so that neither host has a part in it.
+//! so that neither host takes part in it.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl ImpairmentBuilder {
         self
     }
 
-    /// One way: only what is sent to this host, by whomever.
+    /// One way: only what is sent to this host, from any other one.
     pub fn towards(mut self, host: &str) -> Self {
         self.towards = Some(host.to_owned());
         self
@@ -56,8 +56,8 @@ impl ImpairmentBuilder {
         self
     }
 
-    /// Makes chance repeatable where the kernel can (Linux 6.6); elsewhere it stays chance, and the
-    /// case must be right whatever that brings.
+    /// Seeds netem's random numbers where the kernel can (Linux 6.6), so that they are the same in
+    /// every run. Elsewhere they are not, and the case must be right with any.
     pub fn repeatable(mut self, seed: u64) -> Self {
         if probe::kernel_version().0 >= SEEDS_SINCE {
             self.netem = self.netem.seed(seed);
@@ -107,7 +107,7 @@ impl ImpairmentBuilder {
         Ok(on)
     }
 
-    /// The ports that this is about, and in words which.
+    /// The impaired ports, and their direction in words.
     fn way(&self) -> Result<(Vec<Port>, String)> {
         let patch = self.lab.patch()?;
         match (&self.from, &self.towards) {
@@ -131,13 +131,13 @@ impl ImpairmentBuilder {
 }
 
 /// An impaired path. Change it, lift it, or drop it. What is on its way when it is lifted is lost.
-#[must_use = "a path is well again when its guard is dropped"]
+#[must_use = "an impairment ends when its guard is dropped"]
 pub struct Impairment {
     lab: Lab,
     patch: Patch,
     /// Those that are impaired.
     ports: Vec<Port>,
-    /// Those that nobody else may impair.
+    /// Those that no other impairment may have.
     claimed: Vec<Port>,
     /// None until it is on.
     hits: Option<Arc<Hits>>,
@@ -178,8 +178,8 @@ impl Impairment {
         Ok(all)
     }
 
-    /// The segments that show it, as far as they are to be told from others: of a path that only
-    /// loses, those that were lost; of one that holds back or corrupts, all.
+    /// The segments it has hit: on a path that only loses, those that were lost; on one that
+    /// delays or corrupts, all of them, because those hit cannot be told from the others.
     ///
     /// # Errors
     /// The taps have lost frames.
@@ -190,7 +190,7 @@ impl Impairment {
         }
     }
 
-    /// Makes the path well again, and says what the kernel has counted.
+    /// Ends the impairment, and says what the kernel has counted.
     ///
     /// # Errors
     /// The kernel refuses.

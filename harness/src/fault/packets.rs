@@ -23,7 +23,7 @@ pub fn packets() -> Packets {
     Packets::default()
 }
 
-/// A description of TCP segments: what is not said is not asked.
+/// A description of TCP segments: what it does not mention may be anything.
 #[derive(Debug, Clone, Default)]
 #[must_use = "say what becomes of them"]
 pub struct Packets {
@@ -38,7 +38,7 @@ pub struct Packets {
     which: Which,
 }
 
-/// Which of those that fit, in the order of their coming.
+/// Which of the matching packets, in the order of their arrival.
 #[derive(Debug, Clone, Copy, Default)]
 enum Which {
     #[default]
@@ -55,7 +55,7 @@ enum Effect {
     Held,
 }
 
-/// Some packets and their fate.
+/// Some packets, and what happens to them.
 #[derive(Debug, Clone)]
 #[must_use = "a rule acts once it is turned on"]
 pub struct Rule {
@@ -123,7 +123,7 @@ impl Packets {
         self
     }
 
-    /// Each with this probability only, by the kernel's own dice.
+    /// Each with this probability only; the kernel draws the random number.
     pub fn with_probability(mut self, probability: f64) -> Self {
         self.chance = Some(probability);
         self
@@ -157,7 +157,7 @@ impl Packets {
         Rule { what: self, fate: Effect::Refused(error) }
     }
 
-    /// They wait in the patch, in the order of their coming, until they are let go
+    /// They wait in the patch, in the order of their arrival, until they are let go
     /// ([`Rules::release`](super::Rules::release)); nobody is told.
     pub fn are_held(self) -> Rule {
         Rule { what: self, fate: Effect::Held }
@@ -210,7 +210,7 @@ impl Rule {
         let Packets { from, to, with, without, chance, which, .. } = &self.what;
         let ranges = [self.what.payload, self.what.seq];
         let trouble = if from.is_some() && from == to {
-            "nobody sends to himself through the patch"
+            "no host sends to itself through the patch"
         } else if with.intersects(*without) {
             "a flag is both asked for and ruled out"
         } else if ranges.into_iter().flatten().any(|(low, high)| low > high) {
@@ -224,7 +224,7 @@ impl Rule {
         } else if matches!(which, Which::First(n) | Which::Nth(n) if *n >= MODULUS) {
             "that many are never counted"
         } else if self.what.seq.is_some() && self.what.ends.is_none() {
-            "whose sequence numbers is not said: use sent_by"
+            "it is not said whose sequence numbers they are: use sent_by"
         } else if matches!(self.fate, Effect::Refused(error) if error.codes() == (None, None)) {
             "only a router lets the time of a packet run out"
         } else if matches!(self.fate, Effect::Refused(error) if !error.exists()) {
@@ -308,7 +308,7 @@ mod tests {
             let error = packets.are_dropped().check().expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
         };
-        refused(packets().from("a").to("a"), "himself");
+        refused(packets().from("a").to("a"), "itself");
         refused(packets().flags(Flags::FIN).without(Flags::FIN), "ruled out");
         #[allow(clippy::reversed_empty_ranges)]
         refused(packets().payload(9..3), "empty");

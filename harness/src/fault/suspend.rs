@@ -1,4 +1,4 @@
-//! A machine that sleeps: its processes stand still and its network card is off, and then it
+//! A machine that sleeps: its processes are stopped and its network card is off, and then it
 //! wakes up where it was. A virtual machine that is paused, a laptop whose lid is closed.
 //!
 //! What is not modelled: the kernel's own timers go on, so a sleeper that waits for an
@@ -40,7 +40,7 @@ struct Asleep {
     filters: Filters,
 }
 
-/// Who stands still.
+/// What is stopped.
 enum Sleepers {
     /// A guest's processes are its kernel's to stop, which traces them (ptrace(2)).
     Guest(Guest),

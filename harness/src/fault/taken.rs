@@ -47,11 +47,11 @@ pub(super) enum Takes {
     /// All that it is meant to hit and that did not arrive.
     #[default]
     Hits,
-    /// Everything from and to this host, questions about who is where included.
+    /// Everything from and to this host, address resolution included.
     AllOf(String),
     /// What these rules drop or answer.
     Rules(Arc<[Rule]>),
-    /// Nothing, or nobody can say what: a path that loses some frames.
+    /// Nothing, or it cannot be told what: a path that loses some frames.
     Nothing,
 }
 
@@ -87,7 +87,7 @@ impl Hits {
         }
     }
 
-    /// Whether it took this frame about who is where.
+    /// Whether it took this frame of address resolution.
     pub(super) fn took_stray(&self, stray: &Stray) -> bool {
         let fits = match self.takes() {
             Takes::Hits => self.is_for_stray(stray),

@@ -1,8 +1,8 @@
 //! A router that remembers connections, and forgets them: a stateful firewall, a load balancer, a
 //! NAT. The kernel's own connection tracking does it (`net/netfilter/nf_conntrack_proto_tcp.c`).
 //!
-//! Its fault is that it knows less than the ends do: an entry that is too long idle is gone, and
-//! nobody is told.
+//! The fault is that it knows less than the two ends do: an entry that was idle for too long is
+//! deleted, and neither end is told.
 
 use std::time::Duration;
 
@@ -233,7 +233,7 @@ impl Tracking {
         Ok(())
     }
 
-    /// Waits until it has forgotten every connection for want of traffic, at most this long.
+    /// Waits until it has forgotten every connection because nothing was sent, at most this long.
     ///
     /// # Errors
     /// It still knows of one then.

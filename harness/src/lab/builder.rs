@@ -21,10 +21,10 @@ use cables::gate;
 /// What every host calls its interface.
 pub(super) const INTERFACE: &str = "eth0";
 
-/// How a host knows where the others are on the wire.
+/// How a host knows the hardware addresses of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Neighbours {
-    /// Told for good when the lab is built: no address resolution in the story.
+    /// By permanent entries, made when the lab is built: no address resolution on the wire.
     Permanent,
     /// Learned by ARP and neighbour discovery, as on an ordinary network.
     Learned,
@@ -105,7 +105,7 @@ impl LabBuilder {
         self
     }
 
-    /// How hosts know each other; for good unless set.
+    /// How hosts know each other's hardware addresses; by permanent entries unless set.
     pub fn neighbours(mut self, neighbours: Neighbours) -> Self {
         self.neighbours = neighbours;
         self
@@ -118,8 +118,8 @@ impl LabBuilder {
         self
     }
 
-    /// Makes this host a guest kernel: the same host to a case, but for what only a namespace can
-    /// offer, and it really dies.
+    /// Makes this host a guest kernel. A case uses it like any other host, but for what only a
+    /// namespace can offer, and it really dies.
     pub fn guest(self, host: &str) -> Self {
         self.kind(host, HostKind::Guest)
     }

@@ -59,7 +59,7 @@ struct Ruled {
 }
 
 /// The ports that an impairment has. One port has one at most: the kernel would refuse a second
-/// netem beside one that duplicates, and of two in a row nobody could say which did what.
+/// netem beside one that duplicates, and of two in a row nobody could tell which one did what.
 #[derive(Debug, Default)]
 struct Impaired(BTreeSet<u32>);
 
@@ -67,8 +67,8 @@ impl Impaired {
     fn claim(&mut self, ports: &[Port]) -> Result {
         if let Some(port) = ports.iter().find(|port| self.0.contains(&port.index)) {
             return Err(Error::usage(format!(
-                "what goes to host {} is impaired already: change that impairment, which can do \
-                 all at once, or lift it",
+                "what goes to host {} is impaired already: change that impairment (one can do all at \
+                 once), or lift it",
                 port.host
             )));
         }

@@ -30,7 +30,7 @@ const PINNED: &[(&str, &str)] = &[
     ("net.ipv4.tcp_rfc1337", "0"),
     ("net.ipv4.tcp_timestamps", "1"),
     ("net.ipv4.tcp_ecn", "2"),
-    // One connection must not learn from another of the same case.
+    // No connection starts with what another one of the same case has measured.
     ("net.ipv4.tcp_no_metrics_save", "1"),
     ("net.ipv4.conf.all.rp_filter", "0"),
     ("net.ipv4.conf.default.rp_filter", "0"),
@@ -49,8 +49,7 @@ pub(crate) fn quiet_ipv6(interface: &str) -> Result {
     })
 }
 
-/// Keeps the calling thread's namespace from having a say of its own: it only holds the network
-/// card of a guest kernel.
+/// Keeps the calling thread's namespace silent: it only holds the network card of a guest kernel.
 pub(super) fn prepare_shell() -> Result {
     sysctl::write_if_known("net.ipv6.conf.default.disable_ipv6", "1")
 }

@@ -1,5 +1,5 @@
 //! Which segments on the wire a set of rules dropped or answered, as far as that follows from the
-//! rules: the kernel's dice are not known.
+//! rules: which random numbers the kernel drew is not known.
 
 use super::{Effect, Packets, Rule, Which};
 use crate::wire::{Flags, Segment};

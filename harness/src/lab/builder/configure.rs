@@ -58,12 +58,12 @@ impl LabBuilder {
         done.map(drop).map_err(|error: Error| error.on_host(host.name()))
     }
 
-    /// Whom a host is told of for good.
+    /// The permanent neighbour entries of a host.
     fn neighbours_of(&self, host: &Host, all: &[Host]) -> Vec<(IpAddr, [u8; 6])> {
         if self.neighbours != Neighbours::Permanent {
             return Vec::new();
         }
-        // Behind a router there is nobody in sight but the router.
+        // Behind a router its only neighbour is the router.
         if self.middle == Middle::Router {
             let gate = gate(host);
             return [Ip::V4, Ip::V6].map(|ip| (gate.ip(ip), gate.mac)).to_vec();
@@ -72,7 +72,7 @@ impl LabBuilder {
         others.flat_map(|other| [Ip::V4, Ip::V6].map(|ip| (other.ip(ip), other.mac()))).collect()
     }
 
-    /// By whom it reaches everybody else.
+    /// Its default gateways.
     fn gateways_of(&self, host: &Host) -> Vec<IpAddr> {
         match self.middle {
             Middle::Router => [Ip::V4, Ip::V6].map(|ip| gate(host).ip(ip)).to_vec(),
