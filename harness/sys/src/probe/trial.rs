@@ -89,11 +89,12 @@ impl Trial {
     /// Those of the outcome; one of [`ErrorKind::System`] becomes one of [`ErrorKind::Unmet`]
     /// where this machine cannot do it at all.
     pub fn tried<T>(self, outcome: Result<T>) -> Result<T> {
+        // Wrong use and the like say nothing of the machine: it was not asked.
+        if outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::System) {
+            return outcome;
+        }
         self.is_used();
-        outcome.map_err(|error| match error.kind() {
-            ErrorKind::System => self.check().err().map_or(error, Error::unmet),
-            _ => error,
-        })
+        outcome.map_err(|error| self.check().err().map_or(error, Error::unmet))
     }
 
     /// Has [`used`] remember it.
@@ -186,6 +187,12 @@ mod tests {
         // A lab that is wrongly described is that everywhere.
         let wrong = Trial::Guest.tried(Err::<(), _>(Error::usage("no host c"))).unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Usage);
+        // It does not count as used: whoever hears that takes it for possible.
+        assert_eq!(
+            Trial::Conntrack.tried(Err::<(), _>(Error::usage(""))).unwrap_err().kind(),
+            ErrorKind::Usage
+        );
+        assert!(!used().contains(&Trial::Conntrack));
         // A machine that can, and would not this time.
         assert_eq!(Trial::Hold.tried(refused()).unwrap_err().kind(), ErrorKind::System);
         assert_eq!(Trial::Hold.tried(Ok(7)).unwrap(), 7);
