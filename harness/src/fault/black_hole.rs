@@ -41,8 +41,8 @@ impl BlackHoleBuilder {
     }
 
     /// Swallows address resolution, too: ARP, and IPv6 neighbour solicitations and advertisements.
-    /// It shows where hosts learn their neighbours ([`Neighbours::Learned`](crate::Neighbours)),
-    /// or have been made to doubt them.
+    /// It matters where hosts [learn their neighbours](crate::lab::Neighbours::Learned), or have
+    /// been made to doubt them.
     pub fn with_address_resolution(mut self) -> Self {
         self.aim.resolution = true;
         self
