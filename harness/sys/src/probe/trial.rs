@@ -89,12 +89,14 @@ impl Trial {
     /// Those of the outcome; one of [`ErrorKind::System`] becomes one of [`ErrorKind::Unmet`]
     /// where this machine cannot do it at all.
     pub fn tried<T>(self, outcome: Result<T>) -> Result<T> {
-        // Wrong use and the like say nothing of the machine: it was not asked.
-        if outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::System) {
-            return outcome;
+        // What counts as used is taken for possible here: neither wrong use nor a refusal shows it.
+        match &outcome {
+            Err(error) if error.kind() != ErrorKind::System => return outcome,
+            Err(_) => self.check().map_err(Error::unmet)?,
+            Ok(_) => {}
         }
         self.is_used();
-        outcome.map_err(|error| self.check().err().map_or(error, Error::unmet))
+        outcome
     }
 
     /// Has [`used`] remember it.
@@ -183,11 +185,11 @@ mod tests {
         let refused = || Err::<(), _>(Error::system("boot host a", "no such program"));
         let unmet = Trial::Guest.tried(refused()).unwrap_err();
         assert_eq!((unmet.kind(), &*unmet.as_unmet().unwrap().need), (ErrorKind::Unmet, "guest"));
-        assert!(used().contains(&Trial::Guest));
         // A lab that is wrongly described is that everywhere.
         let wrong = Trial::Guest.tried(Err::<(), _>(Error::usage("no host c"))).unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Usage);
-        // It does not count as used: whoever hears that takes it for possible.
+        // Neither counts as used: whoever hears that takes it for possible.
+        assert!(!used().contains(&Trial::Guest));
         assert_eq!(
             Trial::Conntrack.tried(Err::<(), _>(Error::usage(""))).unwrap_err().kind(),
             ErrorKind::Usage
@@ -196,6 +198,7 @@ mod tests {
         // A machine that can, and would not this time.
         assert_eq!(Trial::Hold.tried(refused()).unwrap_err().kind(), ErrorKind::System);
         assert_eq!(Trial::Hold.tried(Ok(7)).unwrap(), 7);
+        assert!(used().contains(&Trial::Hold));
     }
 
     #[test]
