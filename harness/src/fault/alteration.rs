@@ -1,25 +1,26 @@
-//! Something of a host's own network set wrong: an address gone, a route that leads nowhere.
+//! A fault in a host's own network settings: an address removed, a route that leads nowhere.
 //!
-//! Such a fault acts inside the host, where no tap looks. That it acted is not counted on the
-//! wire but is the kernel's own word: what would change nothing is refused.
+//! It acts inside the host, where no tap looks, so its hits cannot be counted on the wire. That it
+//! acted follows from the kernel's answer: a change that would change nothing is refused.
 
 use super::{
     guard::Guard,
     hits::{Aim, Hits},
+    taken::Takes,
 };
 use crate::{
     error::{Context, Result},
     lab::{Card, Host, Lab},
 };
 
-/// A host that is set wrong. Lift it, or drop it.
-#[must_use = "a host is set right again when the guard is dropped"]
+/// A host whose network settings are broken. Lift it, or drop it.
+#[must_use = "the settings are restored when the guard is dropped"]
 pub struct Alteration {
     guard: Guard,
 }
 
 impl Alteration {
-    /// Lets `act` set the host wrong, and keeps `undo` for later.
+    /// Lets `act` break the settings, and keeps `undo` for later.
     pub(super) async fn begin<F>(
         lab: &Lab,
         host: &Host,
@@ -33,14 +34,15 @@ impl Alteration {
         let context = || format!("break the network of host {} ({text})", host.name());
         let card = host.card().context(context)?;
         let text = format!("{}: {text}", host.name());
-        let hits = Hits::of(lab, &text, Aim { may_miss: true, ..Aim::default() });
+        let aim = Aim { may_miss: true, takes: Takes::Nothing, ..Aim::default() };
+        let hits = Hits::of(lab, &text, aim);
         act(card).await.context(context)?;
         let mut guard = Guard::on_host(host, hits, undo);
         guard.on();
         Ok(Self { guard })
     }
 
-    /// Sets the host right again.
+    /// Restores the settings.
     ///
     /// # Errors
     /// The host has died meanwhile, or the kernel refuses.

@@ -1,11 +1,12 @@
-//! A path that swallows segments: what a pulled cable, a dead switch or a silent firewall in the
-//! middle looks like from either end.
+//! A path that swallows packets: what a silent firewall or a router without a route in the middle
+//! looks like from either end.
+//!
+//! Address resolution (ARP, IPv6 neighbour discovery) passes, as it is between a host and its next
+//! hop, and the hole lies behind that: a sender goes on sending until its own timers give up. In a
+//! dead switch nobody answers it either, and a host that has to ask is told `EHOSTUNREACH` first:
+//! [`BlackHoleBuilder::with_address_resolution`].
 
-use super::{
-    guard::Guard,
-    hits::{Aim, Hits},
-    swallow::swallow,
-};
+use super::{guard::Guard, hits::Aim, swallow::swallow, unresolved};
 use crate::{
     error::{Context, Result},
     lab::Lab,
@@ -13,7 +14,8 @@ use crate::{
     wire::{Flags, Segment},
 };
 
-/// A black hole in the making: both ways and for every segment, unless narrowed.
+/// A black hole in the making: both ways and for every IP packet but those of address resolution,
+/// unless said otherwise.
 #[must_use = "a fault acts once it is on"]
 pub struct BlackHoleBuilder {
     lab: Lab,
@@ -41,6 +43,14 @@ impl BlackHoleBuilder {
         self
     }
 
+    /// Swallows address resolution, too: ARP, and IPv6 neighbour solicitations and advertisements.
+    /// It matters where hosts [learn their neighbours](crate::lab::Neighbours::Learned), or have
+    /// been made to doubt them.
+    pub fn with_address_resolution(mut self) -> Self {
+        self.aim.resolution = true;
+        self
+    }
+
     /// Says that the case is right also when nothing is swallowed.
     pub fn that_may_miss(mut self) -> Self {
         self.aim.may_miss = true;
@@ -59,21 +69,24 @@ impl BlackHoleBuilder {
             self.lab.living(host).context(context)?;
         }
         let ports = patch.ports_from(self.aim.from.as_deref())?;
-        let matches = match self.aim.only {
-            None => vec![vec![Key::ANY]],
-            Some(flags) => flag_words(flags).to_vec(),
+        let words = match (self.aim.only, self.aim.resolution) {
+            (None, true) => vec![vec![Key::ANY]],
+            (None, false) => unresolved::all_but_questions(),
+            (Some(flags), false) => flag_words(flags).to_vec(),
+            (Some(flags), true) => [&flag_words(flags)[..], &unresolved::questions()].concat(),
         };
-        let hits = Hits::of(&self.lab, &text, self.aim);
-        let what = ports
-            .iter()
-            .flat_map(|port| matches.iter().map(|words| (port.index, words.clone())))
-            .collect::<Vec<_>>();
-        let guard = swallow(&patch, hits, what).await.context(context)?;
-        Ok(BlackHole { guard })
+        let what: Vec<_> = ports.into_iter().map(|port| (port, words.clone())).collect();
+        let opened = swallow(&self.lab, &patch, &text, self.aim, &what).await;
+        Ok(BlackHole { guard: opened.context(context)? })
     }
 
     fn describe(&self) -> String {
-        let what = self.aim.only.map_or(String::new(), |flags| format!(" for {flags}"));
+        let what = match (self.aim.only, self.aim.resolution) {
+            (None, false) => String::new(),
+            (None, true) => " with address resolution".to_owned(),
+            (Some(flags), false) => format!(" for {flags}"),
+            (Some(flags), true) => format!(" for {flags} with address resolution"),
+        };
         match &self.aim.from {
             Some(host) => format!("black hole{what} from {host}"),
             None => format!("black hole{what} both ways"),

@@ -1,6 +1,5 @@
-//! A way round inside the patch, with a gate on it: frames that a rule sends there wait, in the
-//! kernel and in their order, until the gate opens, and then come out by the port they were bound
-//! for.
+//! A side path inside the patch, with a gate on it: frames that a rule sends there wait in the
+//! kernel, in order, until the gate opens, and then leave by the port they were on their way to.
 //!
 //! It is one more cable with both ends in the patch. The near end's qdisc is the gate; what comes
 //! out of the far end is wired by its hardware address.

@@ -1,35 +1,44 @@
-//! What a router does to segments instead of forwarding them: the part that its faults share.
+//! What a router does with segments instead of forwarding them: the part that its faults share.
 //!
 //! Each fault is a table of its own in the router's packet filter, loaded and deleted in one
 //! transaction, so that several may be on at once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::{
     guard::Guard,
     hits::{Aim, Hits},
+    taken::{Hook, Place},
 };
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Router},
+    sys::probe::Trial,
     wire::{Flags, Segment},
 };
 
-/// Loads chains into a table of the router's own that no other fault has, and takes it away in the
-/// end.
+/// Loads chains into a table in the router that no other fault uses; the guard deletes it.
 ///
 /// # Errors
 /// The program `nft` is missing, or the kernel refuses the rules.
 pub(super) fn load(router: &Router, chains: &str, hits: Arc<Hits>) -> Result<Guard> {
-    static NAMES: AtomicU32 = AtomicU32::new(1);
-    let name = format!("lastack{}", NAMES.fetch_add(1, Ordering::Relaxed));
+    let name = format!("lastack{}", number());
     router.load(&format!("table inet {name} {{\n{chains}}}\n"))?;
     let own = router.clone();
     let unload = async move |_| own.load(&format!("delete table inet {name}\n"));
     Ok(Guard::in_middle(router.rtnl(), hits, unload))
+}
+
+/// A number that no fault had before.
+fn number() -> u32 {
+    static NUMBERS: AtomicU32 = AtomicU32::new(1);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// What is done to a segment: the words of the fault, and of its rules.
@@ -39,7 +48,7 @@ pub(super) struct Deed {
     /// Statements, each a rule of its own, that come after what selects the segments.
     pub(super) statements: Vec<String>,
     /// Where the rules hook in.
-    pub(super) hook: &'static str,
+    pub(super) hook: Hook,
     /// Why it cannot be done.
     pub(super) impossible: Option<String>,
 }
@@ -50,12 +59,11 @@ pub struct ForwardBuilder {
     lab: Lab,
     deed: Deed,
     aim: Aim,
-    over: Option<u32>,
 }
 
 impl ForwardBuilder {
     pub(super) fn new(lab: &Lab, deed: Deed) -> Self {
-        Self { lab: lab.clone(), deed, aim: Aim::default(), over: None }
+        Self { lab: lab.clone(), deed, aim: Aim::default() }
     }
 
     /// One way: only what this host sends.
@@ -72,7 +80,7 @@ impl ForwardBuilder {
 
     /// Only packets longer than this, in bytes with all headers from IP's on.
     pub fn longer_than(mut self, bytes: u32) -> Self {
-        self.over = Some(bytes);
+        self.aim.over = Some(bytes);
         self
     }
 
@@ -98,13 +106,18 @@ impl ForwardBuilder {
             self.lab.living(host).context(context)?;
         }
         let selection = self.selection(router).context(context)?;
-        let mut chain = format!(" chain deed {{\n  type filter hook {}\n", self.deed.hook);
+        let hook = match self.deed.hook {
+            Hook::Prerouting => "prerouting priority -300",
+            Hook::Forward => "forward priority 0",
+        };
+        let mut chain = format!(" chain deed {{\n  type filter hook {hook}\n");
         for statement in &self.deed.statements {
             chain.push_str(&format!("  {selection} {statement}\n"));
         }
         chain.push_str(" }\n");
-        let hits = Hits::of(&self.lab, &text, self.aim);
-        let mut guard = load(router, &chain, hits).context(context)?;
+        let place = Place::Router(self.deed.hook, Reverse(number()));
+        let hits = Hits::of(&self.lab, &text, Aim { place, ..self.aim });
+        let mut guard = Trial::Nft.tried(load(router, &chain, hits)).context(context)?;
         guard.on();
         Ok(Forward { guard })
     }
@@ -114,7 +127,7 @@ impl ForwardBuilder {
         if let Some(host) = &self.aim.from {
             selection.push_str(&format!("iifname \"{}\" ", router.port(host)?.name));
         }
-        if let Some(bytes) = self.over {
+        if let Some(bytes) = self.aim.over {
             if bytes >= 65535 {
                 return Err(Error::usage(format!("no packet is longer than {bytes} bytes")));
             }
@@ -135,7 +148,7 @@ impl ForwardBuilder {
         if let Some(flags) = self.aim.only {
             text.push_str(&format!(", {flags}"));
         }
-        if let Some(bytes) = self.over {
+        if let Some(bytes) = self.aim.over {
             text.push_str(&format!(", over {bytes} bytes"));
         }
         match &self.aim.from {

@@ -13,7 +13,7 @@ use crate::{
 
 type Undo<T> = Box<dyn FnOnce(T) -> BoxFuture<'static, Result> + Send>;
 
-/// What undoes a fault, and in conversation with whom.
+/// What undoes a fault, and the netlink conversation it takes.
 enum Means {
     /// With the middle of the lab.
     Middle(Rtnl, Undo<Rtnl>),
@@ -21,7 +21,7 @@ enum Means {
     Host(Host, Undo<Card>),
 }
 
-/// The part of a fault's guard that they all share: its book, and what undoes it.
+/// The part that the guards of all faults share: the record of its hits, and what undoes it.
 pub(super) struct Guard {
     hits: Arc<Hits>,
     means: Option<Means>,

@@ -1,13 +1,17 @@
 //! What a fault has hit: the segments that left their sender while it was on and never arrived.
 //!
 //! Counted on the wire, by taps that know nothing of the fault, and not by the fault itself.
+//! What another fault took before they came to this one does not count ([`super::taken`]).
 
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
-use super::Inspect;
+use super::{
+    Inspect,
+    taken::{self, Place, Takes},
+};
 use crate::{
     error::{Error, Result},
     lab::Lab,
@@ -22,36 +26,64 @@ pub(super) struct Aim {
     pub from: Option<String>,
     /// Only those meant for this host.
     pub to: Option<String>,
-    /// Those that arrived, too: somewhere nobody takes them in.
+    /// Those that arrived, too: nobody takes them in there.
     pub any_fate: bool,
     /// Only those with all of these flags.
     pub only: Option<Flags>,
+    /// Only those in packets longer than this, in bytes with all headers from IP's on.
+    pub over: Option<u32>,
     /// Copies, too, of what was sent once.
     pub copies: bool,
-    /// Questions and answers about who is where on the wire, too.
+    /// Address resolution (ARP and IPv6 neighbour discovery), too.
     pub resolution: bool,
+    /// No segments at all.
+    pub no_segments: bool,
     /// Hitting nothing is right, too.
     pub may_miss: bool,
+    /// Where on its way a segment meets the fault.
+    pub place: Place,
+    /// What it keeps from the faults behind it.
+    pub takes: Takes,
 }
 
-/// The book kept of one fault, shared by its guard and the end of the case.
+/// The record of one fault, shared by its guard and the end of the case.
 pub(super) struct Hits {
     text: String,
     aim: Aim,
     wire: Wire,
     journal: Journal,
-    span: Mutex<(Stamp, Option<Stamp>)>,
-    /// Whether it ever acted: one that was refused on the way proves nothing, and need not.
-    acted: AtomicBool,
+    span: Mutex<Span>,
+    /// Whether it was changed and lets some segments through now.
+    leaks: AtomicBool,
+}
+
+/// When a fault was on.
+#[derive(Clone, Copy)]
+struct Span {
+    /// Turning it on began.
+    begun: Stamp,
+    /// It was on. One that was refused has hit nothing, and does not have to.
+    on: Option<Stamp>,
+    /// It was lifted.
+    off: Option<Stamp>,
+}
+
+/// What a fault would have hit.
+struct Found {
+    /// The segments it took itself.
+    own: Vec<Segment>,
+    /// The faults that took the others, by their names.
+    takers: Vec<String>,
 }
 
 impl Hits {
-    /// Opens the book of the fault that `text` names, before it begins to act.
+    /// Begins the record of the fault that `text` names, before it acts.
     pub fn of(lab: &Lab, text: &str, aim: Aim) -> Arc<Self> {
         let (wire, journal) = (lab.wire().clone(), lab.stage().journal().clone());
-        let span = Mutex::new((Stamp::now(), None));
-        let (text, acted) = (text.to_owned(), AtomicBool::new(false));
-        let hits = Arc::new(Self { text, aim, wire, journal, span, acted });
+        let span = Mutex::new(Span { begun: Stamp::now(), on: None, off: None });
+        let (text, leaks) = (text.to_owned(), AtomicBool::new(false));
+        let hits = Arc::new(Self { text, aim, wire, journal, span, leaks });
+        taken::keep(&hits);
         lab.stage().keep_fault(hits.clone());
         hits
     }
@@ -63,19 +95,71 @@ impl Hits {
 
     /// Notes that the fault acts from now on.
     pub fn on(&self) {
-        self.acted.store(true, Ordering::Relaxed);
-        let text = self.text.clone();
-        self.journal.write(&Record::Fault { at: Stamp::now(), on: true, text });
+        let at = Stamp::now();
+        self.span.lock().expect("no holder of this lock panics").on = Some(at);
+        self.journal.write(&Record::Fault { at, on: true, text: self.text.clone() });
     }
 
     /// Notes that it acts no more.
     pub fn off(&self) {
-        if !self.acted.load(Ordering::Relaxed) {
-            return;
-        }
         let at = Stamp::now();
-        self.span.lock().expect("no holder of this lock panics").1 = Some(at);
+        {
+            let mut span = self.span.lock().expect("no holder of this lock panics");
+            if span.on.is_none() {
+                return;
+            }
+            span.off = Some(at);
+        }
         self.journal.write(&Record::Fault { at, on: false, text: self.text.clone() });
+    }
+
+    /// Notes that it does not hit everything any more.
+    pub fn leaks(&self) {
+        self.leaks.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn in_lab_of(&self, other: &Self) -> bool {
+        self.wire.is(&other.wire)
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.aim.place
+    }
+
+    pub(super) fn takes(&self) -> &Takes {
+        if self.leaks.load(Ordering::Relaxed) { &Takes::Nothing } else { &self.aim.takes }
+    }
+
+    fn span(&self) -> Span {
+        *self.span.lock().expect("no holder of this lock panics")
+    }
+
+    /// Whether it was certainly on then.
+    pub(super) fn acted_at(&self, at: Stamp) -> bool {
+        let Span { on, off, .. } = self.span();
+        on.is_some_and(|on| at >= on) && off.is_none_or(|off| at <= off)
+    }
+
+    /// Whether it may have been on then.
+    fn may_have_acted_at(&self, at: Stamp) -> bool {
+        let Span { begun, off, .. } = self.span();
+        at >= begun && off.is_none_or(|off| at <= off)
+    }
+
+    /// Whether this is one of the segments it is meant to hit, whatever became of it.
+    pub(super) fn is_for(&self, segment: &Segment) -> bool {
+        !self.aim.no_segments
+            && self.aim.to.as_ref().is_none_or(|to| *to == segment.to)
+            && self.aim.from.as_ref().is_none_or(|from| *from == segment.from)
+            && self.aim.only.is_none_or(|flags| segment.flags.contains(flags))
+            && self.aim.over.is_none_or(|bytes| packet_length(segment) > bytes)
+    }
+
+    /// The same of a frame that is no segment.
+    pub(super) fn is_for_stray(&self, stray: &Stray) -> bool {
+        self.aim.resolution
+            && stray.what.kind == Kind::Neighbour
+            && self.aim.from.as_ref().is_none_or(|from| *from == stray.from)
     }
 
     /// The segments it has hit by now.
@@ -84,40 +168,51 @@ impl Hits {
     /// The taps have lost frames.
     pub async fn settled(&self) -> Result<Vec<Segment>> {
         self.wire.settle().await?;
-        Ok(self.so_far())
+        Ok(self.found().own)
     }
 
-    fn so_far(&self) -> Vec<Segment> {
-        let (on, off) = *self.span.lock().expect("no holder of this lock panics");
-        let inside = |at: Stamp| at >= on && off.is_none_or(|off| at <= off);
-        let mut segments = self.wire.segments();
-        segments.retain(|segment| {
-            let hit = match segment.sent {
-                Some(_) => self.aim.any_fate || segment.swallowed(),
-                None => self.aim.copies,
-            };
-            hit && inside(segment.at())
-                && self.aim.to.as_ref().is_none_or(|to| *to == segment.to)
-                && self.aim.from.as_ref().is_none_or(|from| *from == segment.from)
-                && self.aim.only.is_none_or(|flags| segment.flags.contains(flags))
-        });
-        segments
+    fn found(&self) -> Found {
+        let all = self.wire.segments();
+        let mut mine: Vec<bool> = all.iter().map(|segment| self.hits(segment)).collect();
+        let mut takers = Vec::new();
+        for other in taken::before(self) {
+            let mut took_any = false;
+            for (mine, took) in mine.iter_mut().zip(other.took(&all)) {
+                took_any |= *mine && took;
+                *mine &= !took;
+            }
+            if took_any {
+                takers.push(other.text.clone());
+            }
+        }
+        let own = all.into_iter().zip(mine).filter_map(|(segment, mine)| mine.then_some(segment));
+        Found { own: own.collect(), takers }
     }
 
-    /// How many frames about who is where on the wire it has swallowed.
-    fn unresolved(&self) -> usize {
-        let (on, off) = *self.span.lock().expect("no holder of this lock panics");
-        let hit = |stray: &Stray| {
-            stray.what.kind == Kind::Neighbour
-                && stray.arrived.is_none()
-                && stray.at() >= on
-                && off.is_none_or(|off| stray.at() <= off)
-                && self.aim.from.as_ref().is_none_or(|from| *from == stray.from)
+    fn hits(&self, segment: &Segment) -> bool {
+        let hit = match segment.sent {
+            Some(_) => self.aim.any_fate || segment.swallowed(),
+            None => self.aim.copies,
         };
-        if self.aim.resolution { self.wire.strays().iter().filter(|it| hit(it)).count() } else { 0 }
+        hit && self.may_have_acted_at(segment.at()) && self.is_for(segment)
     }
 
-    /// As [`Self::settled`], the questions and answers about who is where.
+    /// How many frames of address resolution it has swallowed.
+    fn unresolved(&self) -> usize {
+        if !self.aim.resolution {
+            return 0;
+        }
+        let before = taken::before(self);
+        let hit = |stray: &&Stray| {
+            stray.arrived.is_none()
+                && self.may_have_acted_at(stray.at())
+                && self.is_for_stray(stray)
+                && !before.iter().any(|other| other.took_stray(stray))
+        };
+        self.wire.strays().iter().filter(hit).count()
+    }
+
+    /// As [`Self::settled`], the frames of address resolution.
     ///
     /// # Errors
     /// The taps have lost frames.
@@ -129,11 +224,36 @@ impl Hits {
 
 impl Inspect for Hits {
     fn inspect(&self) -> Result {
-        let acted = self.acted.load(Ordering::Relaxed);
-        if !acted || self.aim.may_miss || !self.so_far().is_empty() || self.unresolved() > 0 {
+        if self.span().on.is_none() || self.aim.may_miss {
             return Ok(());
         }
-        let (expected, seen) = ("swallows at least one segment", "swallowed nothing");
+        let Found { own, takers } = self.found();
+        if !own.is_empty() || self.unresolved() > 0 {
+            return Ok(());
+        }
+        let expected = "swallows at least one segment";
+        let mut seen = "swallowed nothing".to_owned();
+        if !takers.is_empty() {
+            let takers = takers.join("\" and \"");
+            seen.push_str(&format!(": all it would have swallowed was taken by \"{takers}\""));
+        }
         Err(Error::mismatch(self.text.clone(), expected, seen))
     }
+}
+
+/// The length of a segment's packet as IP tells it. Options are padded to whole words, as Linux
+/// does (`net/ipv4/tcp_output.c`, `tcp_options_write`).
+fn packet_length(segment: &Segment) -> u32 {
+    let ip = if segment.src.is_ipv4() { 20 } else { 40 };
+    let options = &segment.options;
+    let blocks = options.sack.len() as u32;
+    let bytes = [
+        (options.mss.is_some(), 4),
+        (options.window_scale.is_some(), 3),
+        (options.sack_permitted, 2),
+        (options.timestamps.is_some(), 10),
+        (blocks > 0, 2 + 8 * blocks),
+    ];
+    let bytes: u32 = bytes.into_iter().filter_map(|(is, bytes)| is.then_some(bytes)).sum();
+    ip + 20 + bytes.next_multiple_of(4) + segment.payload
 }

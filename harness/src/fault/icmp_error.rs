@@ -4,6 +4,7 @@
 use super::{
     IcmpError,
     forward::{Deed, ForwardBuilder},
+    taken::Hook,
 };
 use crate::lab::Lab;
 
@@ -15,7 +16,7 @@ impl Lab {
             // No rule answers with it, but the router itself does, to a packet whose time is up
             // (`net/ipv4/ip_forward.c`, `ip_forward`; `net/ipv6/ip6_output.c`, `ip6_forward`).
             let statements = vec!["ip ttl set 1".to_owned(), "ip6 hoplimit set 1".to_owned()];
-            let hook = "prerouting priority -300";
+            let hook = Hook::Prerouting;
             return ForwardBuilder::new(self, Deed { text, statements, hook, impossible: None });
         }
         let (v4, v6) = error.codes();
@@ -23,6 +24,6 @@ impl Lab {
         let v6 = v6.map(|code| format!("meta nfproto ipv6 counter reject with icmpv6 {code}"));
         let statements = v4.into_iter().chain(v6).collect();
         let impossible = (!error.exists()).then(|| format!("there is no {error}"));
-        ForwardBuilder::new(self, Deed { text, statements, hook: "forward priority 0", impossible })
+        ForwardBuilder::new(self, Deed { text, statements, hook: Hook::Forward, impossible })
     }
 }

@@ -1,16 +1,21 @@
 //! A bad path: slow, lossy, out of order. The qdisc netem on the ports by which the patch sends,
-//! so that neither host has a part in it.
+//! so that neither host takes part in it.
 
 use std::sync::Arc;
 
 use super::{
     hits::{Aim, Hits},
     lift_aside,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
-    sys::{netem::Netem, probe, qdisc::Counted},
+    sys::{
+        netem::Netem,
+        probe::{self, Trial},
+        qdisc::Counted,
+    },
     wire::Segment,
 };
 
@@ -25,8 +30,7 @@ pub struct ImpairmentBuilder {
 }
 
 impl Lab {
-    /// Impairs the path between the hosts; see [`Impairment`]. Its case needs
-    /// [`Need::Netem`](crate::runner::needs::Need::Netem).
+    /// Impairs the path between the hosts; see [`Impairment`].
     pub fn impair(&self, netem: Netem) -> ImpairmentBuilder {
         let lab = self.clone();
         ImpairmentBuilder { lab, netem, towards: None, from: None, may_miss: false }
@@ -40,7 +44,7 @@ impl ImpairmentBuilder {
         self
     }
 
-    /// One way: only what is sent to this host, by whomever.
+    /// One way: only what is sent to this host, from any other one.
     pub fn towards(mut self, host: &str) -> Self {
         self.towards = Some(host.to_owned());
         self
@@ -52,8 +56,8 @@ impl ImpairmentBuilder {
         self
     }
 
-    /// Makes chance repeatable where the kernel can (Linux 6.6); elsewhere it stays chance, and the
-    /// case must be right whatever that brings.
+    /// Seeds netem's random numbers where the kernel can (Linux 6.6), so that they are the same in
+    /// every run. Elsewhere they are not, and the case must be right with any.
     pub fn repeatable(mut self, seed: u64) -> Self {
         if probe::kernel_version().0 >= SEEDS_SINCE {
             self.netem = self.netem.seed(seed);
@@ -84,12 +88,16 @@ impl ImpairmentBuilder {
             any_fate: netem.holds_back() || netem.corrupts(),
             copies: netem.copies(),
             may_miss,
+            place: Place::Queue,
+            takes: if netem.loses_all() { Takes::Hits } else { Takes::Nothing },
             ..Aim::default()
         };
         let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
         for port in on.claimed.clone() {
             let put = on.patch.rtnl().impair(port.index, &netem).await;
-            put.context(|| format!("impair what goes to host {}: {text}", port.host))?;
+            Trial::Netem
+                .tried(put)
+                .context(|| format!("impair what goes to host {}: {text}", port.host))?;
             on.ports.push(port);
         }
         on.lab.wire().allow(netem.longest_delay());
@@ -99,7 +107,7 @@ impl ImpairmentBuilder {
         Ok(on)
     }
 
-    /// The ports that this is about, and in words which.
+    /// The impaired ports, and their direction in words.
     fn way(&self) -> Result<(Vec<Port>, String)> {
         let patch = self.lab.patch()?;
         match (&self.from, &self.towards) {
@@ -123,13 +131,13 @@ impl ImpairmentBuilder {
 }
 
 /// An impaired path. Change it, lift it, or drop it. What is on its way when it is lifted is lost.
-#[must_use = "a path is well again when its guard is dropped"]
+#[must_use = "an impairment ends when its guard is dropped"]
 pub struct Impairment {
     lab: Lab,
     patch: Patch,
     /// Those that are impaired.
     ports: Vec<Port>,
-    /// Those that nobody else may impair.
+    /// Those that no other impairment may have.
     claimed: Vec<Port>,
     /// None until it is on.
     hits: Option<Arc<Hits>>,
@@ -148,6 +156,11 @@ impl Impairment {
             let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
             changed.context(context)?;
         }
+        if let Some(hits) = &self.hits
+            && !netem.loses_all()
+        {
+            hits.leaks();
+        }
         self.lab.wire().allow(netem.longest_delay());
         self.lab.stage().note(format!("impairment changed: {netem}"));
         Ok(())
@@ -165,8 +178,8 @@ impl Impairment {
         Ok(all)
     }
 
-    /// The segments that show it, as far as they are to be told from others: of a path that only
-    /// loses, those that were lost; of one that holds back or corrupts, all.
+    /// The segments it has hit: on a path that only loses, those that were lost; on one that
+    /// delays or corrupts, all of them, because those hit cannot be told from the others.
     ///
     /// # Errors
     /// The taps have lost frames.
@@ -177,7 +190,7 @@ impl Impairment {
         }
     }
 
-    /// Makes the path well again, and says what the kernel has counted.
+    /// Ends the impairment, and says what the kernel has counted.
     ///
     /// # Errors
     /// The kernel refuses.

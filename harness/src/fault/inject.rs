@@ -1,5 +1,4 @@
-//! Somebody in the middle who speaks in another's name: forged segments that a host takes for its
-//! peer's.
+//! An impostor in the middle: forged segments that a host takes for its peer's.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,17 +16,17 @@ use crate::{
     wire::{Flags, Segment, Seq, forge::Frame, pattern},
 };
 
-/// Where the numbers of a side start that has sent nothing yet.
+/// The initial sequence number of a side that has sent nothing yet.
 const INVENTED: Seq = Seq(1_000_000);
 /// The window of a side that has advertised none.
 const WINDOW: u16 = 64_240;
 
-/// Somebody in the patch who pretends to be one end of a connection. The host at the other end
+/// An impostor in the patch, which pretends to be one end of a connection. The host at the other end
 /// cannot tell the forged segments from true ones; the wire can, and shows them as made in the
 /// middle.
 ///
-/// In a routed lab he sits on the pretended sender's own cable, so that the router has to forward
-/// what he says; there the wire cannot tell either.
+/// In a routed lab it sends from the pretended sender's own interface, so that the router forwards
+/// the segments; there the wire cannot tell either.
 pub struct Impostor {
     lab: Lab,
     from: SocketAddr,

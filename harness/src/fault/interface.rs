@@ -1,5 +1,5 @@
-//! A host's own interface set down by its administrator: the kernel takes the routes over it
-//! away, and the address of IPv6 with them; who sends finds no way out.
+//! A host's own interface set down by its administrator: the kernel deletes the routes over it,
+//! and its IPv6 address with them, so that nothing can be sent any more.
 
 use super::Alteration;
 use crate::{

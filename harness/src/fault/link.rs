@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::{
     guard::Guard,
     hits::{Aim, Hits},
+    taken::Place,
 };
 use crate::{
     error::{Context, Error, Result},
@@ -37,7 +38,8 @@ pub struct Unplugged {
 impl Lab {
     /// Pulls the cable out at a host, which loses its carrier; see [`Unplugged`].
     pub fn unplug(&self, host: &str) -> Unplug {
-        let aim = Aim { to: Some(host.to_owned()), resolution: true, ..Aim::default() };
+        let to = Some(host.to_owned());
+        let aim = Aim { to, resolution: true, place: Place::Cable, ..Aim::default() };
         Unplug { lab: self.clone(), aim, host: host.to_owned() }
     }
 }

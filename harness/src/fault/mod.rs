@@ -1,7 +1,7 @@
 //! Something broken on purpose: held by a guard, lifted when dropped, counting what it hit.
 //!
-//! One fault a file. A fault that hit nothing proves nothing, so its case fails, unless it says
-//! with the guard's own method that nothing must be hit.
+//! One fault a file. A fault that hit nothing proves nothing, so its case fails, unless the fault
+//! was made with `that_may_miss`. Of two faults on one way each counts what it took itself.
 
 mod address;
 mod alteration;
@@ -27,6 +27,7 @@ mod router_reset;
 mod rules;
 mod suspend;
 mod swallow;
+mod taken;
 mod tracking;
 mod unresolved;
 
@@ -53,8 +54,8 @@ use crate::{
     sys::rtnl::{self, Rtnl},
 };
 
-/// Lifts a fault from a `drop`, which cannot wait for the runtime it happens on: another runtime
-/// is borrowed for a moment, with a conversation of its own about the patch.
+/// Lifts a fault in a `drop`, which cannot wait for the runtime it happens on: a thread with a
+/// runtime of its own does it, in a netlink conversation of its own about the patch.
 pub(crate) fn lift_aside<F: Future<Output = Result>>(
     lift: impl FnOnce(Rtnl) -> F + Send + 'static,
 ) {

@@ -1,5 +1,4 @@
-//! A host that is mistaken about where another is on the wire: its entry is wrong, or so old that
-//! it has to ask.
+//! A host whose neighbour entry for another host is wrong, or so old that it has to ask again.
 
 use super::Alteration;
 use crate::{
@@ -17,17 +16,18 @@ impl Lab {
     /// # Errors
     /// There is no such host, the first is dead, or its interface is gone.
     pub async fn misdirect(&self, from: &str, to: &str) -> Result<Alteration> {
-        let text = format!("{to} is believed to be at a stranger's place");
+        let text = format!("wrong neighbour entry for {to}");
         self.mistake(from, to, NOBODY, Surety::Permanent, &text).await
     }
 
-    /// Makes one host unsure of where another is: it goes on sending there, and asks after a while.
+    /// Makes one host's neighbour entry for another stale: it goes on sending there, and asks after
+    /// a while.
     ///
     /// # Errors
     /// There is no such host, the first is dead, or its interface is gone.
     pub async fn doubt(&self, from: &str, to: &str) -> Result<Alteration> {
         let mac = self.host(to)?.mac();
-        self.mistake(from, to, mac, Surety::Stale, &format!("unsure of where {to} is")).await
+        self.mistake(from, to, mac, Surety::Stale, &format!("stale neighbour entry for {to}")).await
     }
 
     async fn mistake(

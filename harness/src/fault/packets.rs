@@ -11,8 +11,10 @@ use crate::{
     wire::Flags,
 };
 
+mod fit;
 mod script;
 
+pub(super) use fit::dropped;
 use script::{MODULUS, MOST, span};
 
 /// TCP segments passing through the patch, all of them unless narrowed.
@@ -20,7 +22,7 @@ pub fn packets() -> Packets {
     Packets::default()
 }
 
-/// A description of TCP segments: what is not said is not asked.
+/// A description of TCP segments: what it does not mention may be anything.
 #[derive(Debug, Clone, Default)]
 #[must_use = "say what becomes of them"]
 pub struct Packets {
@@ -35,7 +37,7 @@ pub struct Packets {
     which: Which,
 }
 
-/// Which of those that fit, in the order of their coming.
+/// Which of the matching packets, in the order of their arrival.
 #[derive(Debug, Clone, Copy, Default)]
 enum Which {
     #[default]
@@ -52,7 +54,7 @@ enum Effect {
     Held,
 }
 
-/// Some packets and their fate.
+/// Some packets, and what happens to them.
 #[derive(Debug, Clone)]
 #[must_use = "a rule acts once it is turned on"]
 pub struct Rule {
@@ -119,7 +121,7 @@ impl Packets {
         self
     }
 
-    /// Each with this probability only, by the kernel's own dice.
+    /// Each with this probability only; the kernel draws the random number.
     pub fn with_probability(mut self, probability: f64) -> Self {
         self.chance = Some(probability);
         self
@@ -153,9 +155,8 @@ impl Packets {
         Rule { what: self, fate: Effect::Refused(error) }
     }
 
-    /// They wait in the patch, in the order of their coming, until they are let go
-    /// ([`Rules::release`](super::Rules::release)); nobody is told. A case that says so needs
-    /// [`Need::Hold`](crate::runner::needs::Need::Hold).
+    /// They wait in the patch, in the order of their arrival, until they are let go
+    /// ([`Rules::release`](super::Rules::release)); nobody is told.
     pub fn are_held(self) -> Rule {
         Rule { what: self, fate: Effect::Held }
     }
@@ -192,6 +193,11 @@ impl Rule {
         self.fate == Effect::Held
     }
 
+    /// Whether it answers what it hits.
+    pub(super) fn answers(&self) -> bool {
+        matches!(self.fate, Effect::Reset | Effect::Refused(_))
+    }
+
     /// The connection whose numbers it needs to know.
     pub(super) fn numbered_by(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.what.seq.and(self.what.ends)
@@ -202,7 +208,7 @@ impl Rule {
         let Packets { from, to, with, without, chance, which, .. } = &self.what;
         let ranges = [self.what.payload, self.what.seq];
         let trouble = if from.is_some() && from == to {
-            "nobody sends to himself through the patch"
+            "no host sends to itself through the patch"
         } else if with.intersects(*without) {
             "a flag is both asked for and ruled out"
         } else if ranges.into_iter().flatten().any(|(low, high)| low > high) {
@@ -216,7 +222,7 @@ impl Rule {
         } else if matches!(which, Which::First(n) | Which::Nth(n) if *n >= MODULUS) {
             "that many are never counted"
         } else if self.what.seq.is_some() && self.what.ends.is_none() {
-            "whose sequence numbers is not said: use sent_by"
+            "it is not said whose sequence numbers they are: use sent_by"
         } else if matches!(self.fate, Effect::Refused(error) if error.codes() == (None, None)) {
             "only a router lets the time of a packet run out"
         } else if matches!(self.fate, Effect::Refused(error) if !error.exists()) {
@@ -300,7 +306,7 @@ mod tests {
             let error = packets.are_dropped().check().expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
         };
-        refused(packets().from("a").to("a"), "himself");
+        refused(packets().from("a").to("a"), "itself");
         refused(packets().flags(Flags::FIN).without(Flags::FIN), "ruled out");
         #[allow(clippy::reversed_empty_ranges)]
         refused(packets().payload(9..3), "empty");

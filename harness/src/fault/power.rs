@@ -1,5 +1,5 @@
-//! The death of a machine: what a process's death is not. Nothing is closed, nothing is sent, and
-//! what was connected to it is not told.
+//! The death of a machine. Unlike a process that dies, it closes nothing and sends nothing, and its
+//! peers are not told.
 //!
 //! The order makes it silent. First the host is cut off, so that nothing leaves it any more; then
 //! its sockets are destroyed while somebody holds them, its processes killed, and what those left
@@ -36,7 +36,7 @@ impl Kind {
 }
 
 /// A dead host. Boot it again, or leave it dead: dropping this does not bring it back.
-#[must_use = "a dead host can be booted through this, and tells what was sent to it in vain"]
+#[must_use = "a dead host can be booted through this, and tells what was sent to it while it was dead"]
 pub struct Outage {
     lab: Lab,
     host: Host,
@@ -75,7 +75,7 @@ impl Death {
         [("power_off", Lab::power_off), ("panic", Lab::panic)];
 
     /// The same, each over an Internet protocol of its own: what tells the two deaths apart has
-    /// nothing to do with what tells the two protocols apart, and every guest takes its boot.
+    /// nothing to do with what tells the two protocols apart, and every guest costs a boot.
     pub const BOTH_OVER_BOTH: [(&'static str, (Ip, Kill)); 2] =
         [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
 
@@ -90,7 +90,7 @@ impl Death {
         self
     }
 
-    /// Lets it happen: when this returns, the host's kernel is gone with all it held, and no
+    /// Kills the host: when this returns, the host's kernel is gone with all it held, and no
     /// segment of it is on its way.
     ///
     /// # Errors

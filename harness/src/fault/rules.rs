@@ -12,11 +12,12 @@ use super::{
     guard::Guard,
     hits::{Aim, Hits},
     packets,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
-    sys::nft,
+    sys::{nft, probe::Trial},
     wire::Seq,
 };
 
@@ -77,6 +78,7 @@ impl RulesBuilder {
         let mut detour = None;
         if self.rules.iter().any(Rule::holds) {
             let laid = Detour::lay(&self.lab, &patch).await;
+            let laid = Trial::Hold.tried(laid);
             detour = Some(laid.context(|| format!("turn on {text}"))?);
         }
         let aside = detour.as_ref().map_or("", Detour::name);
@@ -105,11 +107,20 @@ impl RulesBuilder {
         }
         script.push_str("}\n");
         script.push_str(&patch.before_rules(&ports));
-        let aim = Aim { may_miss: true, ..Aim::default() };
+        let aim = Aim {
+            may_miss: true,
+            place: Place::Rules(table.priority),
+            takes: Takes::Rules(self.rules.clone().into()),
+            ..Aim::default()
+        };
         let hits = Hits::of(&self.lab, &text, aim);
         let state = Mutex::new(State::On(table.name));
         let book = Arc::new(Book { words, may_miss: self.may_miss, detour, state });
-        nft::load(&script).context(|| format!("turn on {text}"))?;
+        let mut loaded = nft::load(&script);
+        for trial in self.needs() {
+            loaded = trial.tried(loaded);
+        }
+        loaded.context(|| format!("turn on {text}"))?;
         self.lab.stage().keep_fault(book.clone());
         // From here on a failure drops the guard, which takes the rules away again.
         let (own, wired, middle) = (book.clone(), ports.clone(), patch.clone());
@@ -119,6 +130,16 @@ impl RulesBuilder {
         left.context(|| format!("turn on {text}"))?;
         guard.on();
         Ok(Rules { lab: self.lab, guard, book, patch })
+    }
+
+    /// What they need of the machine. To answer or to hold takes packet rules and more.
+    fn needs(&self) -> Vec<Trial> {
+        let answers = self.rules.iter().any(Rule::answers).then_some(Trial::Reject);
+        let holds = self.rules.iter().any(Rule::holds).then_some(Trial::Hold);
+        match (answers, holds) {
+            (None, None) => vec![Trial::Nft],
+            more => [more.0, more.1].into_iter().flatten().collect(),
+        }
     }
 
     fn base(&self, rule: &Rule) -> Result<Option<Seq>> {

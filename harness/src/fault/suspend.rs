@@ -1,4 +1,4 @@
-//! A machine that sleeps: its processes stand still and its network card is off, and then it
+//! A machine that sleeps: its processes are stopped and its network card is off, and then it
 //! wakes up where it was. A virtual machine that is paused, a laptop whose lid is closed.
 //!
 //! What is not modelled: the kernel's own timers go on, so a sleeper that waits for an
@@ -14,15 +14,14 @@ use nix::{
 use super::{
     hits::{Aim, Hits},
     lift_aside,
+    swallow::Filters,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Result},
     guest::Guest,
     lab::{Host, Lab, Patch, teardown},
-    sys::{
-        rtnl::Rtnl,
-        tc::{Action, Key},
-    },
+    sys::{rtnl::Rtnl, tc::Key},
     wire::Segment,
 };
 
@@ -38,10 +37,10 @@ pub struct Suspension {
 struct Asleep {
     host: Host,
     sleepers: Sleepers,
-    filters: Vec<(u32, u16)>,
+    filters: Filters,
 }
 
-/// Who stands still.
+/// What is stopped.
 enum Sleepers {
     /// A guest's processes are its kernel's to stop, which traces them (ptrace(2)).
     Guest(Guest),
@@ -65,22 +64,27 @@ impl Suspension {
         let context = || format!("suspend host {}", host.name());
         host.is_awake().context(context)?;
         let patch = lab.patch().context(context)?.clone();
-        let aim = Aim { to: Some(host.name().to_owned()), may_miss: true, ..Aim::default() };
+        let priority = patch.priority();
+        let aim = Aim {
+            to: Some(host.name().to_owned()),
+            may_miss: true,
+            place: Place::Filter(priority),
+            takes: Takes::AllOf(host.name().to_owned()),
+            ..Aim::default()
+        };
         let hits = Hits::of(lab, &format!("{} sleeps", host.name()), aim);
         let mut sleep = Self { patch: patch.clone(), hits, asleep: None };
         let sleepers = Sleepers::Processes(Vec::new());
-        let asleep = Asleep { host: host.clone(), sleepers, filters: Vec::new() };
+        let asleep = Asleep { host: host.clone(), sleepers, filters: Filters::of(priority) };
         let asleep = sleep.asleep.insert(asleep);
         for port in patch.ports() {
-            let words = if port.host == host.name() {
+            let words = [if port.host == host.name() {
                 vec![Key::ANY]
             } else {
                 Key::destination(host.mac()).to_vec()
-            };
-            let priority = patch.priority();
-            let added = patch.rtnl().add_filter(port.index, priority, &words, &Action::Swallow);
-            added.await.context(context)?;
-            asleep.filters.push((port.index, priority));
+            }];
+            let added = asleep.filters.add(patch.rtnl(), port.index, &words).await;
+            added.context(context)?;
         }
         host.sleeps(true).context(context)?;
         asleep.sleepers = match host.guest()? {
@@ -127,9 +131,7 @@ impl Drop for Suspension {
 async fn wake(rtnl: &Rtnl, asleep: Asleep) -> Result {
     let wakes = asleep.host.sleeps(false);
     asleep.sleepers.sleep(false);
-    for (port, priority) in asleep.filters {
-        rtnl.delete_filter(port, priority).await?;
-    }
+    asleep.filters.delete(rtnl).await?;
     wakes
 }
 

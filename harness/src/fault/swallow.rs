@@ -2,46 +2,83 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{guard::Guard, hits::Hits};
+use futures::future::join_all;
+
+use super::{
+    guard::Guard,
+    hits::{Aim, Hits},
+    taken::Place,
+};
 use crate::{
     error::Result,
-    lab::Patch,
+    lab::{Lab, Patch, Port},
     sys::{
         rtnl::Rtnl,
         tc::{Action, Key},
     },
 };
 
-/// Swallows what enters the patch by one of these ports, by index, and fits the words beside it.
+/// Swallows what enters the patch by one of these ports and fits some of the words beside it.
 /// When this returns, nothing of it gets through any more.
 ///
 /// # Errors
-/// The kernel refuses a filter; those before it are gone again.
+/// The kernel refuses a filter; the others are gone again.
 pub(super) async fn swallow(
+    lab: &Lab,
     patch: &Patch,
-    hits: Arc<Hits>,
-    what: impl IntoIterator<Item = (u32, Vec<Key>)>,
+    text: &str,
+    aim: Aim,
+    what: &[(Port, Vec<Vec<Key>>)],
 ) -> Result<Guard> {
-    let filters = Arc::new(Mutex::new(Vec::new()));
+    let priority = patch.priority();
+    let hits = Hits::of(lab, text, Aim { place: Place::Filter(priority), ..aim });
+    let filters = Arc::new(Filters::of(priority));
     let added = filters.clone();
-    let take_away = async move |rtnl: Rtnl| {
-        let filters = std::mem::take(&mut *held(&added));
-        for (port, priority) in filters {
-            rtnl.delete_filter(port, priority).await?;
-        }
-        Ok(())
-    };
-    let rtnl = patch.rtnl();
-    let mut guard = Guard::in_middle(rtnl, hits, take_away);
+    let take_away = async move |rtnl: Rtnl| added.delete(&rtnl).await;
+    let mut guard = Guard::in_middle(patch.rtnl(), hits, take_away);
     for (port, words) in what {
-        let priority = patch.priority();
-        rtnl.add_filter(port, priority, &words, &Action::Swallow).await?;
-        held(&filters).push((port, priority));
+        filters.add(patch.rtnl(), port.index, words).await?;
     }
     guard.on();
     Ok(guard)
 }
 
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().expect("no holder of this lock panics")
+/// The filters of one fault: on each port they have the same priority, and go together.
+#[derive(Debug)]
+pub(super) struct Filters {
+    priority: u16,
+    ports: Mutex<Vec<u32>>,
+}
+
+impl Filters {
+    pub(super) fn of(priority: u16) -> Self {
+        Self { priority, ports: Mutex::default() }
+    }
+
+    /// Swallows what enters by this port, given by its index, and fits some of these words.
+    pub(super) async fn add(&self, rtnl: &Rtnl, port: u32, words: &[Vec<Key>]) -> Result {
+        let each = words.iter().map(|words| async move {
+            rtnl.add_filter(port, self.priority, words, &Action::Swallow).await
+        });
+        // One conversation is heard in order, so none needs to wait for the answer to another; and
+        // all are waited for, so that what is there is known.
+        let added = join_all(each).await;
+        if added.iter().any(Result::is_ok) {
+            self.ports().push(port);
+        }
+        added.into_iter().collect()
+    }
+
+    /// Takes them away from all ports.
+    pub(super) async fn delete(&self, rtnl: &Rtnl) -> Result {
+        let ports = std::mem::take(&mut *self.ports());
+        for port in ports {
+            rtnl.delete_filter(port, self.priority).await?;
+        }
+        Ok(())
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.ports.lock().expect("no holder of this lock panics")
+    }
 }

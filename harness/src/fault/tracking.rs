@@ -1,8 +1,8 @@
 //! A router that remembers connections, and forgets them: a stateful firewall, a load balancer, a
 //! NAT. The kernel's own connection tracking does it (`net/netfilter/nf_conntrack_proto_tcp.c`).
 //!
-//! Its fault is that it knows less than the ends do: an entry that is too long idle is gone, and
-//! nobody is told.
+//! The fault is that it knows less than the two ends do: an entry that was idle for too long is
+//! deleted, and neither end is told.
 
 use std::time::Duration;
 
@@ -10,12 +10,14 @@ use super::{
     forward::load,
     guard::Guard,
     hits::{Aim, Hits},
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Error, Result},
     lab::{Ip, Lab, Router, Tracks},
     stall::pace,
     stamp::Stamp,
+    sys::probe::Trial,
     wire::Segment,
 };
 
@@ -52,7 +54,9 @@ impl Lab {
     /// A router that keeps state of every connection: a firewall, a load balancer, or, where it
     /// is [`TrackingBuilder::masquerading`], a NAT.
     pub fn router_tracks(&self) -> TrackingBuilder {
-        let aim = Aim { any_fate: true, ..Aim::default() };
+        // It sees what the router drops, and drops itself only what it does not know.
+        let (place, takes) = (Place::Tracking, Takes::Nothing);
+        let aim = Aim { any_fate: true, place, takes, ..Aim::default() };
         let (hidden, idle) = (None, None);
         let (loose, liberal, strangers) = (true, false, Strangers::Pass);
         TrackingBuilder { lab: self.clone(), hidden, loose, liberal, strangers, idle, aim }
@@ -114,7 +118,8 @@ impl TrackingBuilder {
         let chains = self.chains(&router).context(context)?;
         let hits = Hits::of(&self.lab, &text, self.aim.clone());
         // The settings come after the rules, which load what has them.
-        let mut guard = load(&router, &chains, hits).context(context)?;
+        let loaded = Trial::Conntrack.tried(load(&router, &chains, hits));
+        let mut guard = loaded.context(context)?;
         let settings = [
             ("loose", u64::from(self.loose)),
             ("be_liberal", u64::from(self.liberal)),
@@ -122,7 +127,8 @@ impl TrackingBuilder {
         ];
         for (name, value) in settings {
             let name = format!("net.netfilter.nf_conntrack_tcp_{name}");
-            router.set_sysctl(&name, &value.to_string()).context(context)?;
+            let set = router.set_sysctl(&name, &value.to_string());
+            Trial::Conntrack.tried(set).context(context)?;
         }
         guard.on();
         Ok(Tracking { lab: self.lab, router, guard, _tracks: tracks })
@@ -231,7 +237,7 @@ impl Tracking {
         Ok(())
     }
 
-    /// Waits until it has forgotten every connection for want of traffic, at most this long.
+    /// Waits until it has forgotten every connection because nothing was sent, at most this long.
     ///
     /// # Errors
     /// It still knows of one then.

@@ -11,15 +11,13 @@ use crate::{
         neighbours::Surety,
         ready::answers_to,
         rtnl::{self, Rtnl},
-        settings, sysctl,
+        settings::{self, INTERFACE},
+        sysctl,
     },
 };
 
 /// The network card that the command line gives the guest, after `lo`.
 const CARD: &str = "vec0";
-
-/// What guests call their interface, like every host.
-const INTERFACE: &str = "eth0";
 
 /// Loads IPv6, which Debian's guest kernel keeps in a module. A guest without it has IPv4.
 pub(super) fn load_ipv6() {
@@ -36,7 +34,8 @@ pub(super) fn load_ipv6() {
 /// Says the index of the network card.
 pub(super) fn configure(configuration: Configuration) -> Result<u32> {
     let Configuration { addresses, neighbours, gateways, sysctls } = configuration;
-    settings::pin(sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    let own = || sysctls.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    settings::pin(own())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context(|| "start a runtime in the guest".to_owned())?;
     let ipv6 = sysctl::read("net.ipv6.conf.default.accept_dad").is_ok();
@@ -48,6 +47,7 @@ pub(super) fn configure(configuration: Configuration) -> Result<u32> {
         rtnl.rename_for_single_segments(index, INTERFACE).await?;
         // The card was there before the defaults were set.
         settings::quiet_ipv6(INTERFACE)?;
+        settings::pin_interface(own())?;
         rtnl.set_link(1, true).await?;
         rtnl.set_link(index, true).await?;
         for (address, prefix) in addresses.into_iter().filter(|(ip, _)| possible(ip)) {

@@ -17,13 +17,12 @@ mod hosts;
 
 use cables::gate;
 
-/// What every host calls its interface.
-const INTERFACE: &str = "eth0";
+pub(super) use super::settings::INTERFACE;
 
-/// How a host knows where the others are on the wire.
+/// How a host knows the hardware addresses of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Neighbours {
-    /// Told for good when the lab is built: no address resolution in the story.
+    /// By permanent entries, made when the lab is built: no address resolution on the wire.
     Permanent,
     /// Learned by ARP and neighbour discovery, as on an ordinary network.
     Learned,
@@ -35,8 +34,7 @@ pub enum HostKind {
     /// A network namespace of this machine's kernel: there at once, and dies by simulation.
     #[default]
     Namespace,
-    /// A kernel of its own, see [`crate::guest`]: takes seconds to boot, and really dies. A case
-    /// with one needs [`crate::runner::needs::Need::Guest`].
+    /// A kernel of its own, see [`crate::guest`]: takes seconds to boot, and really dies.
     Guest,
 }
 
@@ -105,20 +103,21 @@ impl LabBuilder {
         self
     }
 
-    /// How hosts know each other; for good unless set.
+    /// How hosts know each other's hardware addresses; by permanent entries unless set.
     pub fn neighbours(mut self, neighbours: Neighbours) -> Self {
         self.neighbours = neighbours;
         self
     }
 
-    /// Sets a sysctl on one host before anything happens there.
+    /// Sets a sysctl on one host before anything happens there, also each time it boots. One of
+    /// the host's interface `eth0` (`net.ipv4.neigh.eth0.…`) is set as soon as that is there.
     pub fn sysctl(mut self, host: &str, name: &str, value: impl ToString) -> Self {
         self.sysctls.push((host.to_owned(), name.to_owned(), value.to_string()));
         self
     }
 
-    /// Makes this host a guest kernel: the same host to a case, but for what only a namespace can
-    /// offer, and it really dies.
+    /// Makes this host a guest kernel. A case uses it like any other host, but for what only a
+    /// namespace can offer, and it really dies.
     pub fn guest(self, host: &str) -> Self {
         self.kind(host, HostKind::Guest)
     }
@@ -130,6 +129,12 @@ impl LabBuilder {
             self.guests.push(host.to_owned());
         }
         self
+    }
+
+    /// The sysctls set on this host, and their values.
+    fn sysctls_of(&self, host: &str) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.sysctls.iter().filter(move |(of, ..)| of == host);
+        own.map(|(_, name, value)| (name.as_str(), value.as_str()))
     }
 
     fn kind_of(&self, host: &str) -> HostKind {

@@ -15,6 +15,7 @@ use futures::try_join;
 use crate::{
     error::{Error, Result},
     sys::{
+        probe::Trial,
         rtnl::Rtnl,
         tc::{Action, Key},
     },
@@ -58,7 +59,7 @@ struct Ruled {
 }
 
 /// The ports that an impairment has. One port has one at most: the kernel would refuse a second
-/// netem beside one that duplicates, and of two in a row nobody could say which did what.
+/// netem beside one that duplicates, and of two in a row nobody could tell which one did what.
 #[derive(Debug, Default)]
 struct Impaired(BTreeSet<u32>);
 
@@ -66,8 +67,8 @@ impl Impaired {
     fn claim(&mut self, ports: &[Port]) -> Result {
         if let Some(port) = ports.iter().find(|port| self.0.contains(&port.index)) {
             return Err(Error::usage(format!(
-                "what goes to host {} is impaired already: change that impairment, which can do \
-                 all at once, or lift it",
+                "what goes to host {} is impaired already: change that impairment (one can do all at \
+                 once), or lift it",
                 port.host
             )));
         }
@@ -163,7 +164,8 @@ impl Patch {
     /// Wires one port to all others.
     pub(super) async fn wire(&self, port: &Port) -> Result {
         // One conversation is heard in order, so the second need not wait for the first's answer.
-        try_join!(self.rtnl.add_clsact(port.index), self.connect(port)).map(drop)
+        let wired = try_join!(self.rtnl.add_clsact(port.index), self.connect(port));
+        Trial::Redirect.tried(wired.map(drop))
     }
 
     /// Lets frames through from `port`. With two hosts everything goes to the other one; with

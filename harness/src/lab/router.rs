@@ -31,7 +31,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("net.ipv6.conf.default.forwarding", "1"),
     ("net.ipv4.icmp_ratelimit", "0"),
     ("net.ipv6.icmp.ratelimit", "0"),
-    // It knows of no better way than through itself.
+    // It never tells a host of a shorter way.
     ("net.ipv4.conf.all.send_redirects", "0"),
     ("net.ipv4.conf.default.send_redirects", "0"),
 ];
@@ -52,7 +52,7 @@ struct Inner {
     tracks: Arc<AtomicBool>,
 }
 
-/// The right to say how a router tracks connections, which has one holder at a time.
+/// The right to set how a router tracks connections; one fault at a time has it.
 #[derive(Debug)]
 pub(crate) struct Tracks(Arc<AtomicBool>);
 
@@ -167,14 +167,14 @@ impl Router {
         self.enter(|| nft::load(rules))
     }
 
-    /// Takes the right to say how it tracks connections: its settings are one set.
+    /// Takes the right to set how it tracks connections.
     ///
     /// # Errors
-    /// Somebody has it.
+    /// Another fault has it.
     pub(crate) fn claim_tracking(&self) -> Result<Tracks> {
         if self.0.tracks.swap(true, Ordering::Relaxed) {
             return Err(Error::usage(
-                "the router tracks connections already, and has one way of it: lift that first"
+                "the router tracks connections already, and has one set of settings: lift that first"
                     .to_owned(),
             ));
         }

@@ -24,6 +24,7 @@ use crate::{
     sys::{
         inside,
         netns::Netns,
+        probe::Trial,
         sock_diag::{Diag, SocketEntry},
         sysctl,
     },
@@ -51,10 +52,13 @@ pub(crate) fn extinguish(life: &Life) -> Result {
     let held = life.diag.pinning()?;
     for socket in held.iter().filter(|socket| socket.inode != 0) {
         // One that ended by itself meanwhile is as well.
-        if life.diag.destroy(socket) == Err(Errno::EOPNOTSUPP) {
-            return Err(Error::system("destroy a dying host's sockets", Errno::EOPNOTSUPP)
-                .advise("the kernel needs CONFIG_INET_DIAG_DESTROY"));
-        }
+        let destroyed = match life.diag.destroy(socket) {
+            Err(Errno::EOPNOTSUPP) => {
+                Err(Error::system("destroy a dying host's sockets", Errno::EOPNOTSUPP))
+            }
+            _ => Ok(()),
+        };
+        Trial::SockDestroy.tried(destroyed)?;
     }
     let mut residents = residents(&life.netns);
     if held.is_empty() && residents.is_empty() {

@@ -84,6 +84,11 @@ impl Wire {
         Ok(Self { observer: Arc::new(Observer::start(taps, journal)?) })
     }
 
+    /// Whether both handles name the same lab's wire.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.observer, &other.observer)
+    }
+
     /// All segments seen so far, in order of time.
     #[must_use]
     pub fn segments(&self) -> Vec<Segment> {

@@ -233,6 +233,12 @@ impl Netem {
         self.corrupt > 0.0
     }
 
+    /// Whether nothing gets through.
+    #[must_use]
+    pub fn loses_all(&self) -> bool {
+        matches!(self.loss, Some(Loss::Random(percent)) if percent >= 100.0)
+    }
+
     /// Whether frames get through more than once.
     #[must_use]
     pub fn copies(&self) -> bool {

@@ -7,6 +7,9 @@
 
 use crate::{error::Result, sysctl};
 
+/// What every host calls its interface.
+pub const INTERFACE: &str = "eth0";
+
 /// Pinned on every host. A knob is a file, and opening thirty of them was a sixth of what a whole
 /// lab costs, so constants that no case's outcome rests on are left alone.
 const PINNED: &[(&str, &str)] = &[
@@ -29,7 +32,7 @@ const PINNED: &[(&str, &str)] = &[
     ("net.ipv4.tcp_rfc1337", "0"),
     ("net.ipv4.tcp_timestamps", "1"),
     ("net.ipv4.tcp_ecn", "2"),
-    // One connection must not learn from another of the same case.
+    // No connection starts with what another one of the same case has measured.
     ("net.ipv4.tcp_no_metrics_save", "1"),
     ("net.ipv4.conf.all.rp_filter", "0"),
     ("net.ipv4.conf.default.rp_filter", "0"),
@@ -60,15 +63,33 @@ pub fn prepare_shell() -> Result {
     sysctl::write_if_known("net.ipv6.conf.default.disable_ipv6", "1")
 }
 
-/// Pins the calling thread's namespace, before it has any interface, and then applies `own`.
+/// Pins the calling thread's namespace, before it has any interface, and then applies those of
+/// `own` that are not about one.
 ///
 /// # Errors
 /// A sysctl cannot be written, or there is none of a name in `own`.
-pub fn pin<'a>(mut own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
+pub fn pin<'a>(own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
     // Pinning a knob that this kernel lacks is no loss; naming it in a case is an error.
     PINNED.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
     QUIET_IPV6.iter().try_for_each(|(name, value)| sysctl::write_if_known(name, value))?;
-    own.try_for_each(|(name, value)| sysctl::write(name, value))
+    let mut early = own.filter(|(name, _)| !is_of(name, INTERFACE));
+    early.try_for_each(|(name, value)| sysctl::write(name, value))
+}
+
+/// Applies those of `own` that are about a host's interface, which is there now.
+///
+/// # Errors
+/// A sysctl cannot be written, or there is none of its name.
+pub fn pin_interface<'a>(own: impl Iterator<Item = (&'a str, &'a str)>) -> Result {
+    let mut late = own.filter(|(name, _)| is_of(name, INTERFACE));
+    late.try_for_each(|(name, value)| sysctl::write(name, value))
+}
+
+/// Whether this sysctl belongs to one interface, as `net.ipv4.conf.eth0.forwarding` and
+/// `net.ipv6.neigh.eth0.gc_stale_time` do.
+#[must_use]
+pub fn is_of(name: &str, interface: &str) -> bool {
+    name.split('.').nth(3) == Some(interface)
 }
 
 /// Prepares the calling thread's namespace to be the middle of labs, once for all of them.
@@ -82,4 +103,19 @@ pub fn prepare_middle() -> Result {
     // (Linux 6.1). Those have a bucket for every few kilobytes of memory, and whoever lists
     // sockets or ends a namespace walks through all of them.
     sysctl::write_if_known("net.ipv4.tcp_child_ehash_entries", "4096")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sysctls_of_an_interface_are_told_from_all_others() {
+        for name in ["net.ipv4.conf.eth0.arp_announce", "net.ipv6.neigh.eth0.gc_stale_time"] {
+            assert!(is_of(name, INTERFACE), "{name}");
+        }
+        for name in ["net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_retries2", "net.ipv4.conf.lo.x"] {
+            assert!(!is_of(name, INTERFACE), "{name}");
+        }
+    }
 }

@@ -86,11 +86,11 @@ impl Rtnl {
         .map_err(|error| error.advise("the kernel needs CONFIG_NET_SCH_INGRESS"))
     }
 
-    /// Adds a filter to what enters `port`. Filters are tried by rising `priority`; one priority
-    /// holds one filter.
+    /// Adds a filter to what enters `port`. Filters are tried by rising `priority`, those of one
+    /// priority in the order of their coming.
     ///
     /// # Errors
-    /// The kernel lacks `u32` or `mirred`, or the priority is taken.
+    /// The kernel lacks `u32` or `mirred`.
     pub async fn add_filter(
         &self,
         port: u32,
@@ -123,7 +123,7 @@ impl Rtnl {
         })
     }
 
-    /// Takes the filter of this priority away.
+    /// Takes all filters of this priority away.
     ///
     /// # Errors
     /// There is none.

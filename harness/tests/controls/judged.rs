@@ -15,6 +15,8 @@ pub fn cases(family: &mut Family) {
     family.case("a_state_that_never_comes").covers(id).source("here").run(no_such_state);
     family.case("idle_black_hole").covers(id).source("here").run(idle_black_hole);
     family.case("black_hole_for_others").covers(id).source("here").run(hole_for_others);
+    family.case("redundant_black_hole").covers(id).source("here").run(redundant_hole);
+    family.case("redundant_unplug").covers(id).source("here").run(redundant_unplug);
     family.case("fails_behind_a_black_hole").covers(id).source("here").run(behind_a_hole);
     family.case("returns_instead_of_blocking").covers(id).source("here").run(returns);
     family.case("too_early").covers(id).source("here").run(too_early);
@@ -133,4 +135,20 @@ async fn too_early(scene: Scene) -> Result {
     let lingers = Window::timer(Duration::from_secs(30), "SO_LINGER of 30 s");
     a.close().await?.took_within(&lingers)?;
     Ok(())
+}
+
+async fn redundant_hole(scene: Scene) -> Result {
+    let Pair { lab, a, .. } = scene.pair().connect().await?;
+    let _all = lab.black_hole().open().await?;
+    let _again = lab.black_hole().from("a").open().await?;
+    a.write("lost").ok().await?;
+    lab.wire().expect(data().from("a").arrived(false)).await.map(drop)
+}
+
+async fn redundant_unplug(scene: Scene) -> Result {
+    let Pair { lab, a, .. } = scene.pair().connect().await?;
+    let _out = lab.unplug("b").now().await?;
+    let _all = lab.rules([packets().from("a").are_dropped()]).turn_on().await?;
+    a.write("lost").ok().await?;
+    lab.wire().expect(data().from("a").arrived(false)).await.map(drop)
 }

@@ -6,7 +6,7 @@ use crate::common::{self, Checked, Named, Seen, life, run, running, until};
 use crate::ends::LEAKED;
 
 pub fn tests() -> Vec<Trial> {
-    let tests: [Named; 18] = [
+    let tests: [Named; 19] = [
         ("a_wrong_errno_is_told_with_the_right_one", wrong_errno),
         ("wrong_bytes_are_told", wrong_bytes),
         ("an_unforeseen_error_is_told", unforeseen),
@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Trial> {
         ("a_segment_too_many_is_pointed_at", too_many),
         ("a_wrong_state_is_told_with_what_was_seen", wrong_state),
         ("a_black_hole_that_swallowed_nothing_fails_its_case", idle_hole),
+        ("a_fault_behind_another_one_fails_its_case", redundant),
         ("the_sockets_are_told_as_they_were_when_it_failed", behind_a_hole),
         ("a_wrong_time_is_told_with_its_rule", wrong_time),
         ("a_hung_case_is_ended_with_its_story_so_far", hung),
@@ -120,6 +121,18 @@ fn idle_hole() -> Checked {
     fails_in_full("judged::idle_black_hole", &[all])?;
     let narrow = "black hole for RST from b\n    expected: swallows at least one segment";
     fails_in_full("judged::black_hole_for_others", &[narrow])
+}
+
+fn redundant() -> Checked {
+    let [expected, seen] = [
+        "    expected: swallows at least one segment\n",
+        "        seen: swallowed nothing: all it would have swallowed was taken by ",
+    ];
+    let hole = "black hole from a\n";
+    let by = "\"black hole both ways\"";
+    fails_in_full("judged::redundant_black_hole", &[hole, expected, seen, by])?;
+    let by = "\"packet rules: drop packets from a\"";
+    fails_in_full("judged::redundant_unplug", &["b is unplugged\n", expected, seen, by])
 }
 
 /// The guard lifts the hole on the way out, which may let all through before the report is made.

@@ -1,6 +1,8 @@
 //! Faults hit what they should, let through what they should, and count.
 
-use lastack::prelude::*;
+use std::net::UdpSocket;
+
+use lastack::{lab::LabBuilder, prelude::*};
 
 use crate::{holds, refused, told};
 
@@ -8,6 +10,9 @@ pub fn cases(family: &mut Family) {
     told!(family, "ZZ-10" across Ip::BOTH,
         a_black_hole_swallows_both_ways
         a_black_hole_swallows_one_way
+        a_black_hole_swallows_datagrams_too
+        a_black_hole_leaves_address_resolution_alone
+        a_black_hole_with_address_resolution_hides_the_peer
         a_black_hole_swallows_only_what_it_is_for
         a_lifted_black_hole_lets_retransmissions_through
         a_dropped_black_hole_is_lifted
@@ -19,13 +24,11 @@ pub fn cases(family: &mut Family) {
         .case("a_middlebox_refuses_data_with_a_reset")
         .covers(["ZZ-10"])
         .source("lastack's own word")
-        .needs([Need::Reject])
         .across(Ip::BOTH, a_middlebox_refuses_data_with_a_reset);
     family
         .case("a_socket_is_destroyed_from_outside")
         .covers(["ZZ-10"])
         .source("lastack's own word")
-        .needs([Need::SockDestroy])
         .across(Ip::BOTH, a_socket_is_destroyed_from_outside);
 }
 
@@ -53,6 +56,60 @@ async fn a_black_hole_swallows_one_way(scene: Scene, ip: Ip) -> Result {
     // What a answers is lost, whatever it is.
     lab.wire().expect(any().from("a").ack(13).arrived(false)).await?;
     same("from whom", true, hole.swallowed().await?.iter().all(|segment| segment.from == "a"))
+}
+
+async fn a_black_hole_swallows_datagrams_too(scene: Scene, ip: Ip) -> Result {
+    let lab = scene.lab().build().await?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    let there = b.address(ip, 9);
+    let bound = |address| move || UdpSocket::bind(address);
+    let receiver = b.run(bound(there)).await?.context(|| "bind at b".to_owned())?;
+    let sender = a.run(bound(a.address(ip, 9))).await?.context(|| "bind at a".to_owned())?;
+    let send =
+        |text: &str| sender.send_to(text.as_bytes(), there).context(|| format!("send {text}"));
+    let hole = lab.black_hole().that_may_miss().open().await?;
+    send("lost")?;
+    hole.lift().await?;
+    send("heard")?;
+    let mut heard = [0; 64];
+    let length = receiver.recv(&mut heard).context(|| "receive".to_owned())?;
+    same("the first to arrive", "heard", String::from_utf8_lossy(&heard[..length]).as_ref())
+}
+
+/// A lab whose hosts find each other by asking, and give up after three tenths of a second.
+fn asking(scene: &Scene) -> LabBuilder {
+    let lab = scene.lab().neighbours(Neighbours::Learned);
+    let lab = lab.sysctl("a", "net.ipv4.neigh.eth0.retrans_time_ms", 100);
+    lab.sysctl("a", "net.ipv6.neigh.eth0.retrans_time_ms", 100)
+}
+
+async fn a_black_hole_leaves_address_resolution_alone(scene: Scene, ip: Ip) -> Result {
+    let lab = asking(&scene).build().await?;
+    let (a, b) = (lab.host("a")?, lab.host("b")?);
+    let hole = lab.black_hole().open().await?;
+    let process = a.process().await?;
+    let far = b.address(ip, PORT);
+    let connect = process.socket(far).ok().await?.connect(far).start().await?.blocked().await?;
+    lab.wire().expect(syn().from("a").arrived(false)).await?;
+    same("a's neighbour", Some(b.mac().to_vec()), a.rtnl()?.neighbour(b.ip(ip)).await?)?;
+    let connect = connect.stays_blocked(Duration::from_millis(500)).await?;
+    holds("it counts the SYN", hole.lift().await? >= 1)?;
+    connect.done().await?.errno(Errno::ECONNREFUSED).map(drop)
+}
+
+async fn a_black_hole_with_address_resolution_hides_the_peer(scene: Scene, ip: Ip) -> Result {
+    let lab = asking(&scene).build().await?;
+    let _hole = lab.black_hole().with_address_resolution().open().await?;
+    let process = lab.host("a")?.process().await?;
+    let far = lab.host("b")?.address(ip, PORT);
+    process.socket(far).ok().await?.connect(far).errno(Errno::EHOSTUNREACH).await?;
+    lab.wire().absent(Wire::start(), any()).await?;
+    // Narrowed to some segments, it hides the peer all the same.
+    let lab = asking(&scene).build().await?;
+    let narrow = lab.black_hole().only(Flags::RST).with_address_resolution();
+    let _hole = narrow.open().await?;
+    let process = lab.host("a")?.process().await?;
+    process.socket(far).ok().await?.connect(far).errno(Errno::EHOSTUNREACH).await.map(drop)
 }
 
 async fn a_black_hole_swallows_only_what_it_is_for(scene: Scene, ip: Ip) -> Result {

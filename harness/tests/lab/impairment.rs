@@ -13,7 +13,7 @@ pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
         ($($name:ident)*) => {
             $(family.case(stringify!($name)).covers(["ZZ-22"]).source("lastack's own word")
-                .needs([Need::Netem]).across(Ip::BOTH, $name);)*
+                .across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -30,7 +30,6 @@ pub fn cases(family: &mut Family) {
         .case("every_setting_is_taken_by_the_kernel")
         .covers(["ZZ-22"])
         .source("lastack's own word")
-        .needs([Need::Netem])
         .run(every_setting_is_taken_by_the_kernel);
 }
 
@@ -66,6 +65,8 @@ async fn a_missing_netem_is_told(scene: Scene) -> Result {
         }
         error => {
             same("netem is there", false, there)?;
+            let unmet = error.as_ref().err().and_then(Error::as_unmet);
+            same("what is unmet", Some("netem"), unmet.map(|unmet| &*unmet.need))?;
             refused(error, &["impair what goes to host a", "sch_netem"])?;
             // Nothing is left behind: the path is still free to be impaired.
             refused(lab.impair(Netem::new().delay(MS)).turn_on().await, &["sch_netem"])

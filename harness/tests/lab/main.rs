@@ -17,6 +17,7 @@ mod netem;
 mod options;
 mod processes;
 mod readiness;
+mod redundant;
 mod refusals;
 mod routed;
 mod routes;
@@ -45,7 +46,7 @@ fn registry() -> Result<Registry, Problems> {
     }
     Registry::build(&sources![
         bulk calls closures deaths faults fidelity guests held impairment inject layout links misuse netem
-        options processes readiness refusals routed routes rules signals slots sysctls verbs
+        options processes readiness redundant refusals routed routes rules signals slots sysctls verbs
     ])
 }
 

@@ -17,12 +17,34 @@ pub fn cases(family: &mut Family) {
         a_value_that_the_kernel_refuses_is_told
         hosts_start_from_the_same_settings_everywhere
     );
+    told!(family, "ZZ-02" on both kinds, a_sysctl_of_an_interface_is_set_at_every_boot);
 }
 
 async fn a_sysctl_set_at_first_is_the_hosts_own(scene: Scene) -> Result {
     let lab = scene.lab().sysctl("a", KNOB, 3).build().await?;
     same("on a", "3".to_owned(), lab.host("a")?.sysctl(KNOB)?)?;
     same("on b", "15".to_owned(), lab.host("b")?.sysctl(KNOB)?)
+}
+
+async fn a_sysctl_of_an_interface_is_set_at_every_boot(scene: Scene, kind: HostKind) -> Result {
+    let knobs = [
+        // A whole number of ticks on every kernel, which rounds up otherwise.
+        ("net.ipv4.neigh.eth0.retrans_time_ms", "200"),
+        ("net.ipv4.conf.eth0.arp_announce", "2"),
+        ("net.ipv6.neigh.eth0.app_solicit", "3"),
+        ("net.ipv6.conf.eth0.hop_limit", "33"),
+    ];
+    let lab = scene.lab().kind("a", kind);
+    let lab = knobs.into_iter().fold(lab, |lab, (name, value)| lab.sysctl("a", name, value));
+    let lab = lab.build().await?;
+    let all = || {
+        let set = |(name, value)| same(name, value, lab.host("a")?.sysctl(name)?.as_str());
+        knobs.into_iter().try_for_each(set)
+    };
+    all()?;
+    same("on b", "0".to_owned(), lab.host("b")?.sysctl(knobs[1].0)?)?;
+    lab.power_off("a").that_may_miss().now().await?.boot().await?;
+    all()
 }
 
 async fn a_sysctl_can_be_read_and_written_later(scene: Scene) -> Result {
@@ -48,6 +70,10 @@ async fn a_sysctl_that_does_not_exist_is_told_by_host_and_knob(scene: Scene) -> 
     let lab = scene.lab().build().await?;
     refused(lab.host("b")?.set_sysctl(words[0], "1"), &words)?;
     refused(lab.host("b")?.sysctl(words[0]), &words)?;
+    for name in ["net.ipv4.neigh.eth0.no_such_knob", "net.ipv4.conf.eth7.arp_announce"] {
+        let words = [name, "on host b", "no such sysctl"];
+        refused(scene.lab().sysctl("b", name, 1).build().await, &words)?;
+    }
     refused(scene.lab().sysctl("z", KNOB, 1).build().await, &["host z", KNOB])
 }
 

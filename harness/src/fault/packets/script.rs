@@ -91,13 +91,13 @@ impl Rule {
         Some(text)
     }
 
-    /// The rule's own chains, `chain` and one after it: whom of those that fit it takes, its
-    /// counter, and what it does; `detour` is the interface where the held wait.
+    /// The rule's own chains, `chain` and one after it: which of the matching packets it takes,
+    /// its counter, and what it does; `detour` is the interface where held packets wait.
     pub(in super::super) fn act(&self, chain: &str, counter: &str, detour: &str) -> String {
         let mut choice = String::new();
         if let Some(chance) = self.what.chance {
             let threshold = (chance * f64::from(DICE)).round().max(1.0);
-            // A die that always falls right need not be thrown, and nft refuses to.
+            // Nothing to draw for where all are taken, and nft refuses such a comparison.
             if threshold < f64::from(DICE) {
                 let _ = write!(choice, "numgen random mod {DICE} < {threshold} ");
             }
@@ -133,7 +133,7 @@ impl Rule {
 pub(super) const MOST: u32 = 65_535;
 /// Matches are counted modulo this, so never again from 0.
 pub(super) const MODULUS: u32 = 1_000_000_000;
-/// How many sides the kernel's dice have.
+/// The kernel draws random numbers below this.
 const DICE: u32 = 1_000_000;
 
 /// What IP says of the length of a packet with this TCP header and this much data.

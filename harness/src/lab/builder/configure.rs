@@ -11,8 +11,8 @@ use crate::{
         boot::{Plan, boot},
         protocol::Configuration,
     },
-    lab::{Host, HostKind, Ip},
-    sys::{neighbours::Surety, rtnl::Rtnl},
+    lab::{Host, HostKind, Ip, settings},
+    sys::{neighbours::Surety, probe::Trial, rtnl::Rtnl},
 };
 
 impl LabBuilder {
@@ -20,6 +20,11 @@ impl LabBuilder {
     pub(super) async fn configure(&self, host: &Host, all: &[Host]) -> Result {
         if host.kind() == HostKind::Guest {
             return self.boot(host, all).await;
+        }
+        let own: Vec<_> = self.sysctls_of(host.name()).collect();
+        if own.iter().any(|(name, _)| settings::is_of(name, INTERFACE)) {
+            let set = host.netns()?.enter(|| settings::pin_interface(own.into_iter()))?;
+            set.map_err(|error| error.on_host(host.name()))?;
         }
         self.configure_over(&host.rtnl()?, host, all).await
     }
@@ -53,12 +58,12 @@ impl LabBuilder {
         done.map(drop).map_err(|error: Error| error.on_host(host.name()))
     }
 
-    /// Whom a host is told of for good.
+    /// The permanent neighbour entries of a host.
     fn neighbours_of(&self, host: &Host, all: &[Host]) -> Vec<(IpAddr, [u8; 6])> {
         if self.neighbours != Neighbours::Permanent {
             return Vec::new();
         }
-        // Behind a router there is nobody in sight but the router.
+        // Behind a router its only neighbour is the router.
         if self.middle == Middle::Router {
             let gate = gate(host);
             return [Ip::V4, Ip::V6].map(|ip| (gate.ip(ip), gate.mac)).to_vec();
@@ -67,7 +72,7 @@ impl LabBuilder {
         others.flat_map(|other| [Ip::V4, Ip::V6].map(|ip| (other.ip(ip), other.mac()))).collect()
     }
 
-    /// By whom it reaches everybody else.
+    /// Its default gateways.
     fn gateways_of(&self, host: &Host) -> Vec<IpAddr> {
         match self.middle {
             Middle::Router => [Ip::V4, Ip::V6].map(|ip| gate(host).ip(ip)).to_vec(),
@@ -78,12 +83,12 @@ impl LabBuilder {
     /// Boots the kernel of a guest host and makes it the host.
     async fn boot(&self, host: &Host, all: &[Host]) -> Result {
         host.shell_rtnl()?.set_link(host.shell_interface(), true).await?;
-        let own = self.sysctls.iter().filter(|(of, ..)| of == host.name());
+        let own = self.sysctls_of(host.name());
         let configuration = Configuration {
             addresses: Ip::BOTH.map(|(_, ip)| (host.ip(ip), ip.prefix())).into(),
             neighbours: self.neighbours_of(host, all),
             gateways: self.gateways_of(host),
-            sysctls: own.map(|(_, name, value)| (name.clone(), value.clone())).collect(),
+            sysctls: own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         };
         let (netns, mtu, of) = (host.shell()?, self.mtu, host.clone());
         // Seconds of waiting, and other guests may boot meanwhile.
@@ -96,6 +101,7 @@ impl LabBuilder {
             of.move_in(guest.routes()?, card);
             Ok(())
         });
-        booted.await.context(|| format!("boot host {}", host.name()))?
+        let booted = booted.await.context(|| format!("boot host {}", host.name()))?;
+        Trial::Guest.tried(booted)
     }
 }

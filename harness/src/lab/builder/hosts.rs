@@ -33,13 +33,12 @@ impl LabBuilder {
     /// Makes a namespace for each host, configured from inside with what must come first.
     fn begin_lives(&self, names: &[String]) -> Result<Vec<Life>> {
         let made = Netns::create_each(names, |name| {
-            let own = self.sysctls.iter().filter(|(host, ..)| host == name);
             let inside = || {
                 if self.kind_of(name) == HostKind::Guest {
                     settings::prepare_shell()?;
                     return Ok((rtnl::socket()?, Diag::open()?));
                 }
-                settings::pin(own.map(|(_, name, value)| (name.as_str(), value.as_str())))?;
+                settings::pin(self.sysctls_of(name))?;
                 Ok((rtnl::socket()?, Diag::open()?))
             };
             inside().map_err(|error: Error| error.on_host(name))

@@ -8,7 +8,7 @@ use super::Host;
 use crate::{
     error::{Context, Error, Result},
     lab::snapshot,
-    sys::{counters, sock_diag::SocketEntry, sysctl},
+    sys::{counters, probe::Trial, sock_diag::SocketEntry, sysctl},
 };
 
 impl Host {
@@ -98,9 +98,10 @@ impl Host {
     /// The kernel was built without `CONFIG_INET_DIAG_DESTROY`, or the socket is gone.
     pub fn destroy(&self, entry: &SocketEntry) -> Result {
         self.not_in_a_guest("destroying a socket from outside")?;
-        self.alive(|life| life.diag.destroy(entry))?.context(|| {
+        let destroyed = self.alive(|life| life.diag.destroy(entry))?.context(|| {
             format!("destroy the socket {} > {} on host {}", entry.local, entry.remote, self.name())
-        })
+        });
+        Trial::SockDestroy.tried(destroyed)
     }
 
     /// Its sockets as text, for the record.

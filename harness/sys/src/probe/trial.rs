@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, guest, kernel};
-use crate::error::Unmet;
+use crate::error::{Error, ErrorKind, Result, Unmet};
 
 /// A question that only a process in fresh namespaces can answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,12 +85,33 @@ impl Trial {
     /// # Errors
     /// This kernel cannot do it: why, and what to do.
     pub fn need(self) -> Result<(), Unmet> {
+        self.is_used();
+        self.check()
+    }
+
+    /// As [`Self::need`] for whoever has used it already, with this outcome. Only where the system
+    /// refused is the machine asked, so that where all is well it costs nothing.
+    ///
+    /// # Errors
+    /// Those of the outcome; one of [`ErrorKind::System`] becomes one of [`ErrorKind::Unmet`]
+    /// where this machine cannot do it at all.
+    pub fn tried<T>(self, outcome: Result<T>) -> Result<T> {
+        // What counts as used is taken for possible here: neither wrong use nor a refusal shows it.
+        match &outcome {
+            Err(error) if error.kind() != ErrorKind::System => return outcome,
+            Err(_) => self.check().map_err(Error::unmet)?,
+            Ok(_) => {}
+        }
+        self.is_used();
+        outcome
+    }
+
+    /// Has [`used`] remember it.
+    fn is_used(self) {
         let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
         if !used.contains(&self) {
             used.push(self);
         }
-        drop(used);
-        self.check()
     }
 
     /// Asks whether this machine can do it, without a word about using it.
@@ -162,6 +183,29 @@ mod tests {
             assert_eq!(Trial::named(trial.name()), Some(trial));
         }
         assert_eq!(Trial::named("nonsense"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_unmet_where_the_machine_cannot_do_it_at_all() {
+        let answers = [(Trial::Guest, Err("there is none".to_owned())), (Trial::Hold, Ok(()))];
+        super::super::ANSWERS.lock().expect("no test panics here").extend(answers);
+        let refused = || Err::<(), _>(Error::system("boot host a", "no such program"));
+        let unmet = Trial::Guest.tried(refused()).unwrap_err();
+        assert_eq!((unmet.kind(), &*unmet.as_unmet().unwrap().need), (ErrorKind::Unmet, "guest"));
+        // A lab that is wrongly described is that everywhere.
+        let wrong = Trial::Guest.tried(Err::<(), _>(Error::usage("no host c"))).unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Usage);
+        // Neither counts as used: whoever hears that takes it for possible.
+        assert!(!used().contains(&Trial::Guest));
+        assert_eq!(
+            Trial::Conntrack.tried(Err::<(), _>(Error::usage(""))).unwrap_err().kind(),
+            ErrorKind::Usage
+        );
+        assert!(!used().contains(&Trial::Conntrack));
+        // A machine that can, and would not this time.
+        assert_eq!(Trial::Hold.tried(refused()).unwrap_err().kind(), ErrorKind::System);
+        assert_eq!(Trial::Hold.tried(Ok(7)).unwrap(), 7);
+        assert!(used().contains(&Trial::Hold));
     }
 
     #[test]
