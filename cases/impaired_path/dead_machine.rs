@@ -63,10 +63,8 @@ async fn asks(scene: Scene, ip: Ip) -> Result {
         let _silence = silence(&lab, by).await?;
 
         let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
-        let Keepalive { probes, .. } = KEEPALIVE;
-        let death = timers::keepalive_death(KEEPALIVE.idle(), KEEPALIVE.interval(), probes as u32);
-        let window = Window::timer(death, "the last probe and an interval");
-        window.judge("given up after the handshake", read.ended().since(last.at()))?;
+        let lasted = read.ended().since(last.at());
+        KEEPALIVE.end_window().judge("given up after the handshake", lasted)?;
         b.kernel().is(State::Established)?;
         lab.wire().expect(rst().from("a")).after(start).await?;
         lab.wire().absent(start, any().arrived(true)).await?;

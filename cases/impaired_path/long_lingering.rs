@@ -74,8 +74,8 @@ async fn connected(scene: &Scene, (slow, ip): (Slow, Ip)) -> Result<(Pair, Impai
 
 /// One round trip, and what the peer may hold its acknowledgement back.
 fn one_round_trip() -> Window {
-    let least = Window::timer(ROUND_TRIP, "the way there and back");
-    least.until(&Window::timer(ROUND_TRIP + timers::DELAYED_ACK, "a delayed acknowledgement"))
+    let least = Window::wheel([ROUND_TRIP], "the way there and back");
+    least.until(&Window::wheel([ROUND_TRIP, timers::DELAYED_ACK], "a delayed acknowledgement"))
 }
 
 async fn there_and_back(scene: Scene, way: (Slow, Ip)) -> Result {

@@ -65,7 +65,7 @@ async fn fin_first(scene: Scene, ip: Ip) -> Result {
     let selective = pure_ack().from("b").ack(1).that("sack 5:6", |it| it.sack == [(5, 6)]);
     wire.expect(selective).after(&end).await?;
     // Neither the reader nor the poller was told before the data was there.
-    let held = Window::timer(HELD, "the delay of the data");
+    let held = Window::wheel([HELD], "the delay of the data");
     held.judge("the read, after the write", read.ended().since(late.at()))?;
     held.judge("the poll, after the write", hung_up.ended().since(late.at()))?;
     wire.absent(Wire::start(), rst()).await

@@ -106,7 +106,7 @@ async fn new_idle_time(scene: Scene, seconds: i32) -> Result {
     if keepalive.idle() > SILENCE {
         return keepalive.judge(&heard, &[first]);
     }
-    let at_once = Window::timer(Duration::ZERO, "the silence was long enough");
+    let at_once = Window::wheel([Duration::ZERO], "the silence was long enough");
     at_once.judge("from setsockopt() to the probe it took", first.at().since(set.began()))
 }
 

@@ -40,7 +40,7 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
     let lasted = lastack::Stamp::now().since(began).saturating_sub(KEEPALIVE.idle());
     let attempts = a.host().counter(SENT)? - sent;
     // Every attempt but the first is a timer of its own, and each may be late.
-    let every = Window::timer(timers::RESOURCE_PROBE, "the next attempt");
+    let every = Window::wheel([timers::RESOURCE_PROBE], "the next attempt");
     let count = |every: Duration| (lasted.as_nanos() / every.as_nanos()) as u64;
     let allowed = count(every.to)..=count(every.from) + 1;
     if !allowed.contains(&attempts) {
@@ -53,8 +53,7 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
     // The next attempt is the first to be seen, and it is answered.
     let lifted = lastack::Stamp::now();
     let asked = wire.expect(probe().from("a").arrived(true)).after(start).await?;
-    Window::new(Duration::ZERO, every.to, "the next attempt")
-        .judge("the probe after the queue had room", asked.at().since(lifted))?;
+    every.at_latest().judge("the probe after the queue had room", asked.at().since(lifted))?;
     wire.expect(pure_ack().from("b")).after(&asked).await?;
     a.kernel().is(State::Established)?;
     b.kernel().is(State::Established)?;

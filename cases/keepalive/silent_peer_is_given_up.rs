@@ -120,8 +120,8 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let epoll = a.epoll(Events::RDHUP, None).on("epoller").start().await?.blocked().await?;
 
     let woken = poll.done().await?.is(&(Events::IN | Events::ERR | Events::HUP))?;
-    let window = Window::timer(KEEPALIVE.end(), "the idle time, then an interval a probe");
-    window.judge("the poller was woken after", woken.ended().since(on.began()))?;
+    let after = woken.ended().since(on.began());
+    KEEPALIVE.end_window().judge("the poller was woken after", after)?;
     epoll.done().await?.is(&(Events::RDHUP | Events::ERR | Events::HUP))?;
     a.poll(Events::ALL, None).await?.is(&ended)?;
     a.write("x").errno(Errno::ETIMEDOUT).await?.without_signal()?;

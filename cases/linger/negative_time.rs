@@ -73,7 +73,7 @@ async fn waits_behind_a_window(scene: Scene) -> Result {
 async fn ends_with_the_connection(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     a.set(option::LINGER, Linger::on(-1)).ok().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _hole = lab.black_hole().open().await?;
     let close = a.close().await?.is(&())?;
@@ -81,7 +81,7 @@ async fn ends_with_the_connection(scene: Scene) -> Result {
     b.kernel().is(State::Established)?;
     // With its owner waiting it is no orphan, which would have lived for less than two minutes.
     let fin = lab.wire().expect(fin().from("a")).await?;
-    let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
+    let end = GiveUp::stock(rto);
     end.judge(&lab.wire().retries_of(&fin).await?, close.ended())?;
     lab.wire().absent(Wire::start(), rst()).await
 }

@@ -52,7 +52,7 @@ async fn first(scene: Scene, ip: Ip) -> Result {
     let lost = lab.rules([syns]).turn_on().await?;
 
     let socket = client.socket(address).ok().await?;
-    let second = Window::timer(timers::SYN_RTO, "the first retransmission timeout");
+    let second = Window::wheel([timers::SYN_RTO], "the first retransmission timeout");
     socket.connect(address).await?.took_within(&second)?.ok()?;
     let wire = lab.wire();
     let again = syn().from("a").retransmitted(true).arrived(true);
@@ -94,7 +94,7 @@ async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
             same("sent again", true, found.retransmission)?;
             wire.absent(Wire::start(), syn().retransmitted(true).arrived(true)).await?;
             let asked = wire.expect(syn()).await?;
-            let second = Window::timer(timers::SYN_RTO, "the request's timer");
+            let second = Window::wheel([timers::SYN_RTO], "the request's timer");
             second.judge("b answered again after", found.at().since(asked.at()))?;
         }
         Side::Client => {

@@ -85,7 +85,7 @@ async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
 async fn meets(scene: &Scene, ip: Ip, silence: Silence, retries: u32) -> Result<Left> {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let give_up = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let give_up = GiveUp::of(retries, a.rto().await?);
     let start = lab.wire().mark().await?;
     let (_hole, _cable, _loss);
     match silence {

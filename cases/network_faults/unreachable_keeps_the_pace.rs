@@ -57,7 +57,7 @@ async fn keeps_the_pace(
 
     let Unacknowledged { told, retries, rto } = pair.write_unacknowledged(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    let limit = timers::give_up(retries2, rto, timers::RTO_MAX);
+    let limit = GiveUp::of(retries2, rto);
     let (backing_off, count) = (*limit.retransmissions.end() as usize, retries.timeouts.len());
     if count <= backing_off {
         let expected = format!("more than the {backing_off} of a sender that backs off");

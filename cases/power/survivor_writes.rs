@@ -41,7 +41,7 @@ async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Re
         .sysctl("a", "net.ipv4.tcp_retries2", retries)
         .connect()
         .await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let before = lab.wire().mark().await?;
     let dead = kill(&lab, "b").now().await?;
 
@@ -50,7 +50,7 @@ async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Re
 
     same("what was sent in vain", false, dead.sent_unacknowledged().await?.is_empty())?;
     let first = lab.wire().expect(data().from("a")).after(before).await?;
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let end = GiveUp::of(retries, rto);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
     lab.wire().absent(before, any().from("b")).await
 }

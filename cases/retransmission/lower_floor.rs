@@ -30,9 +30,9 @@ pub fn cases(family: &mut Family) {
 async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES).sysctl("a", FLOOR, 20_000);
     let pair = pair.connect().await?;
-    let rto = pair.a.info().ok().await?.rto();
-    let usual = timers::give_up(RETRIES, timers::RTO_MIN, timers::RTO_MAX);
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    let rto = pair.a.rto().await?;
+    let usual = GiveUp::of(RETRIES, timers::RTO_MIN);
+    let end = GiveUp::of(RETRIES, rto);
     same("the timeout is below the usual floor", true, rto < timers::RTO_MIN)?;
     same("the limit", usual.limit, end.limit)?;
     if end.retransmissions.start() <= usual.retransmissions.end() {
@@ -52,10 +52,10 @@ async fn unmoved(scene: Scene, ip: Ip) -> Result {
     let said = pair.a.host().set_sysctl(FLOOR, "20000").err();
     let said = said.map(|error| error.to_string()).unwrap_or_default();
     same("there is no such sysctl", true, said.contains("no such sysctl"))?;
-    let rto = pair.a.info().ok().await?.rto();
+    let rto = pair.a.rto().await?;
     same("the timeout is above the floor", true, rto >= timers::RTO_MIN)?;
 
     let _silence = pair.lab.black_hole().open().await?;
     let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
-    unacknowledged.judge(&timers::give_up(RETRIES, rto, timers::RTO_MAX))
+    unacknowledged.judge(&GiveUp::of(RETRIES, rto))
 }

@@ -19,7 +19,7 @@ pub fn cases(family: &mut Family) {
 async fn unheard(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let end = timers::give_up(timers::ORPHAN_RETRIES, b.info().ok().await?.rto(), timers::RTO_MAX);
+    let end = GiveUp::of(timers::ORPHAN_RETRIES, b.rto().await?);
     a.close().ok().await?;
     b.read(1).eof().await?;
     a.kernel().reaches(State::FinWait2).await?;

@@ -47,6 +47,6 @@ async fn spares(
 
     let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
     let first = wire.first_timeout("a", start).await?;
-    let window = Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT");
+    let window = Window::wheel([timers::user_timeout(timeout)], "TCP_USER_TIMEOUT");
     window.judge("the time from the first timeout was", read.ended().since(first.at()))
 }

@@ -55,7 +55,7 @@ async fn inherited(scene: Scene, ip: Ip) -> Result {
     b.write("x").ok().await?;
     let read = b.read(1).await?.errno(Errno::ETIMEDOUT)?;
     let first = lab.wire().first_timeout("b", Wire::start()).await?;
-    let window = Window::timer(timers::user_timeout(TIMEOUT), "TCP_USER_TIMEOUT");
+    let window = Window::wheel([timers::user_timeout(TIMEOUT)], "TCP_USER_TIMEOUT");
     window.judge("the time from the first timeout was", read.ended().since(first.at()))?;
     // Whoever was not told keeps trying.
     a.kernel().is(State::Established)?;

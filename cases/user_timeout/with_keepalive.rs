@@ -106,14 +106,15 @@ async fn gives_up(
 
     let timeout = Duration::from_millis(milliseconds as u64);
     let (idle, interval) = (keepalive.idle(), keepalive.interval());
-    let (probes, end) = timers::keepalive_user_timeout(idle, interval, timeout);
+    let probes = timers::keepalive_user_timeout(idle, interval, timeout);
     let probe = probe().from("a").seq(0).payload(0);
     let mut expected = vec![probe; probes as usize];
     expected.push(rst().from("a").flags(Flags::ACK));
     let sent = wire.exactly(start, expected).await?;
     keepalive.judge_since(since, &sent)?;
     let lasted = sent[probes as usize].at().since(since);
-    Window::timer(end, "the first probe due after the user timeout").judge("it lasted", lasted)
+    let waits = [idle].into_iter().chain(vec![interval; probes as usize]);
+    Window::wheel(waits, "the first probe due after the user timeout").judge("it lasted", lasted)
 }
 
 async fn safe(scene: Scene, ip: Ip) -> Result {

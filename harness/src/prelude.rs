@@ -21,5 +21,8 @@ pub use crate::sys::netem::{Distribution, GilbertElliott, Netem, Rate, Slot};
 pub use crate::sys::signals::Disposition;
 pub use crate::sys::sock_diag::{State, Timer};
 pub use crate::unacknowledged::Unacknowledged;
-pub use crate::verdict::{Drained, Outcome, Wheel, Window, same, timers};
+pub use crate::verdict::{
+    Drained, GiveUp, Outcome, Wheel, Window, at_least, at_most, check, check_that, less_than,
+    more_than, same, timers,
+};
 pub use crate::wire::{Flags, Mark, Segment, Wire, pattern::*};

@@ -62,7 +62,7 @@ impl Pair {
     /// It ends otherwise, or without a retransmission timeout.
     pub async fn write_unacknowledged(&self, errno: Errno) -> Result<Unacknowledged> {
         let a = &self.a;
-        let rto = a.info().ok().await?.rto();
+        let rto = a.rto().await?;
         a.write("is anybody there?").ok().await?;
         let told = a.read(100).errno(errno).await?;
         a.kernel().is_gone().await?;
@@ -80,7 +80,7 @@ impl Pair {
     /// It ends otherwise, or at another time.
     pub async fn write_that_never_leaves(&self, retries: u32, why: Errno) -> Result {
         let a = &self.a;
-        let rto = a.info().ok().await?.rto();
+        let rto = a.rto().await?;
         let reading = a.read(1).on("reader").start().await?.blocked().await?;
         let began = Stamp::now();
         a.write("hello?").ok().await?;
@@ -89,8 +89,8 @@ impl Pair {
 
         let errno = if a.local_address().is_ipv6() { why } else { Errno::ETIMEDOUT };
         let failed = reading.done().await?.errno(errno)?;
-        let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
-        Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+        let waits = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
+        Window::wheel(waits, "tcp_retries2 probes that never leave, and one more interval")
             .judge("the end after the write", failed.ended().since(began))
     }
 
@@ -100,7 +100,7 @@ impl Pair {
     /// # Errors
     /// The lab has no patch, or no timeout comes.
     pub async fn data_in_flight(&self, retries: u32) -> Result<InFlight> {
-        let rto = self.a.info().ok().await?.rto();
+        let rto = self.a.rto().await?;
         let hole = self.lab.black_hole().open().await?;
         self.a.write("is anybody there?").ok().await?;
         // The tail loss probe comes first.
@@ -108,7 +108,7 @@ impl Pair {
         let within = Duration::from_secs(2);
         let sent = self.wire().in_order(Wire::start(), [again.clone(), again], within).await?;
         let [_, first_timeout] = &sent[..] else { unreachable!("two were asked for") };
-        let end = timers::give_up(retries, rto, timers::RTO_MAX);
+        let end = GiveUp::of(retries, rto);
         Ok(InFlight { first_timeout: first_timeout.clone(), end, _hole: hole })
     }
 }

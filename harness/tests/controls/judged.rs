@@ -130,7 +130,7 @@ async fn returns(scene: Scene) -> Result {
 
 async fn too_early(scene: Scene) -> Result {
     let Pair { a, .. } = scene.pair().connect().await?;
-    let lingers = Window::timer(Duration::from_secs(30), "SO_LINGER of 30 s");
+    let lingers = Window::wheel([Duration::from_secs(30)], "SO_LINGER of 30 s");
     a.close().await?.took_within(&lingers)?;
     Ok(())
 }

@@ -1,0 +1,45 @@
+//! When the machine is to blame: a verdict may be withheld, as too slow, only for a stall that was
+//! measured and that is long enough to explain what was seen.
+
+use std::time::Duration;
+
+use crate::{error::Error, stall, stamp::Stamp};
+
+/// The longest stall measured so far.
+pub(super) fn worst() -> Duration {
+    stall::worst()
+}
+
+/// The longest stall measured between these two moments.
+#[must_use]
+pub fn stalled(_from: Stamp, _to: Stamp) -> Duration {
+    worst()
+}
+
+/// What to make of an `error` that a stall of at least `enough` would explain: the error itself, or
+/// [`Error::TooSlow`] if so long a `stall` was measured while what is judged went on.
+#[must_use]
+pub fn excuse(error: Error, stall: Duration, enough: Duration) -> Error {
+    if stall < enough {
+        return error;
+    }
+    Error::TooSlow(format!("{error}\n(the machine stalled for {stall:.3?})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn only_a_stall_that_is_long_enough_excuses() {
+        let error = || Error::mismatch("the timeout", "204ms", "244ms");
+        assert!(matches!(excuse(error(), ms(0), ms(40)), Error::Mismatch(_)));
+        assert!(matches!(excuse(error(), ms(39), ms(40)), Error::Mismatch(_)));
+        let Error::TooSlow(why) = excuse(error(), ms(40), ms(40)) else { panic!("an error") };
+        assert!(why.contains("244ms") && why.contains("stalled for 40"), "{why}");
+    }
+}
