@@ -73,11 +73,9 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
 async fn alike(scene: &Scene, ip: Ip, one: Silence, other: Silence) -> Result {
     let (one, other) = try_join!(meets(scene, ip, one, RETRIES), meets(scene, ip, other, RETRIES))?;
     same("what the survivor is told", Some(Errno::ETIMEDOUT), one.read)?;
-    // A timer that is late on one side may save a retransmission there; what is sent is alike.
+    // How often it was sent again depends on the timeout, and that on how long the handshake took:
+    // each number has been judged by its own. What is sent is alike.
     let shared = one.sent.len().min(other.sent.len());
-    same("segments of one more than of the other", true, {
-        one.sent.len().abs_diff(other.sent.len()) <= 1
-    })?;
     let cut = |one: Left| Left { sent: one.sent[..shared].to_vec(), ..one };
     same("what the survivor sees", cut(one), cut(other))
 }

@@ -79,7 +79,8 @@ async fn keeps_the_pace(
     }
     same("every timeout answered", icmp_limit == UNLIMITED, unanswered == 0)?;
     let rule = "the timeout after tcp_retries2's limit";
-    let end = Window::new(limit.window().from, limit.limit + Window::wheel([wait], "").to, rule);
+    let from = limit.limit.saturating_sub(Wheel::here().tick());
+    let end = Window::new(from, limit.limit + Window::wheel([wait], "").to, rule);
     let lived = told.ended().since(retries.first_timeout().at());
     end.judge("the error after the first timeout", lived)
 }

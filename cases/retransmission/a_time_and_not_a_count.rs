@@ -66,8 +66,7 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     let rto = pair.a.rto().await?;
     let end = GiveUp::of(retries, rto);
     if most != *end.retransmissions.end() {
-        let seen = format!("a slow handshake has left the timeout at {rto:?}");
-        return Err(Error::TooSlow(seen));
+        return Err(pair.unexpected_rto(rto).await?);
     }
 
     let _silence = pair.lab.black_hole().open().await?;

@@ -36,8 +36,7 @@ async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     same("the timeout is below the usual floor", true, rto < timers::RTO_MIN)?;
     same("the limit", usual.limit, end.limit)?;
     if end.retransmissions.start() <= usual.retransmissions.end() {
-        let seen = format!("a slow handshake has left the timeout at {rto:?}");
-        return Err(Error::TooSlow(seen));
+        return Err(pair.unexpected_rto(rto).await?);
     }
 
     let _silence = pair.lab.black_hole().open().await?;

@@ -22,7 +22,7 @@ pub use crate::sys::signals::Disposition;
 pub use crate::sys::sock_diag::{State, Timer};
 pub use crate::unacknowledged::Unacknowledged;
 pub use crate::verdict::{
-    Drained, GiveUp, Outcome, Wheel, Window, at_least, at_most, check, check_that, less_than,
-    more_than, same, timers,
+    Drained, GiveUp, Outcome, Wheel, Window, at_least, at_most, check, check_that, excuse,
+    less_than, more_than, same, stalled, timers,
 };
 pub use crate::wire::{Flags, Mark, Segment, Wire, pattern::*};

@@ -13,12 +13,12 @@ use crate::{
     runner::needs::Need,
     stamp::Stamp,
     verdict::{
-        Outcome, Window, same,
+        Outcome, Window, excuse, same, stalled,
         timers::{self, GiveUp},
     },
     wire::{
         Retries, Segment, Wire,
-        pattern::{any, data, syn},
+        pattern::{any, data, syn, syn_ack},
     },
 };
 
@@ -55,6 +55,28 @@ pub struct InFlight {
 }
 
 impl Pair {
+    /// The error of a case that needs another retransmission timeout at `a` than this. It is the
+    /// machine's fault if the handshake took so long that the timeout had to be this.
+    ///
+    /// # Errors
+    /// The handshake was not seen.
+    pub async fn unexpected_rto(&self, rto: Duration) -> Result<Error> {
+        let asked = self.wire().expect(syn().from("a")).await?;
+        let answered = self.wire().expect(syn_ack().from("b").arrived(true)).await?;
+        let heard = answered.arrived.unwrap_or_else(|| answered.at());
+        let error = Error::mismatch(
+            "the retransmission timeout",
+            "that of a handshake that takes no time",
+            format!("{rto:?}"),
+        );
+        let floor = match self.a.host().sysctl("net.ipv4.tcp_rto_min_us") {
+            Ok(set) => Duration::from_micros(set.trim().parse().unwrap_or_default()),
+            Err(_) => timers::RTO_MIN,
+        };
+        let slow = heard.since(asked.at()).max(stalled(asked.at(), heard));
+        Ok(excuse(error, slow, timers::least_round_trip(rto, floor)))
+    }
+
     /// Lets `a` write where a fault keeps `b` or its answers away, until a read at `a` fails with
     /// this errno and nothing is left of the connection there.
     ///

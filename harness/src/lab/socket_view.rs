@@ -39,9 +39,9 @@ pub struct SocketView {
 /// A state with the first and the last moment it was seen in.
 #[derive(Debug, Clone)]
 pub struct Sighting {
-    /// The first look that showed it.
+    /// The end of the first look that showed it.
     pub first: Stamp,
-    /// The last look before it that did not: the state began between the two.
+    /// The beginning of the last look before it that did not: the state began between the two.
     pub before: Stamp,
     /// The socket as first seen in it; `None` when what was awaited is that it is gone.
     pub entry: Option<SocketEntry>,
@@ -228,7 +228,9 @@ impl SocketView {
             let look = Stamp::now();
             let entry = self.now()?;
             if wanted(&entry) {
-                return Ok(Sighting { first: look, before, entry });
+                // A look may take its time on a busy machine: it is so by now, and perhaps was not
+                // when the look began.
+                return Ok(Sighting { first: Stamp::now(), before, entry });
             }
             before = look;
             let state = entry.as_ref().map_or("gone".to_owned(), |e| e.state.to_string());

@@ -197,6 +197,18 @@ pub fn first_rto_after_lone_write(rto: Duration) -> Duration {
     2 * rto
 }
 
+/// The shortest round trip of a handshake that explains this retransmission timeout: the timeout is
+/// the round trip, and twice as long again or the `floor` (`tcp_rto_min_us`), whichever is longer;
+/// rounded up to the next tick but one at most (`tcp_input.c`, `tcp_rtt_estimator`; `tcp.h`,
+/// `__tcp_set_rto`).
+#[must_use]
+pub fn least_round_trip(rto: Duration, floor: Duration) -> Duration {
+    let tick = Wheel::here().tick();
+    let rto = rto.saturating_sub(2 * tick);
+    let trip = if rto > floor * 3 / 2 { rto / 3 } else { rto.saturating_sub(floor) };
+    trip.max(tick)
+}
+
 /// `TCP_THIN_LINEAR_RETRIES`: how many timeouts of a thin stream do not back off.
 pub const THIN_LINEAR_RETRIES: u32 = 6;
 

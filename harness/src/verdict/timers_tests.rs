@@ -25,6 +25,17 @@ fn the_model_times_are_the_documented_ones() {
 }
 
 #[test]
+fn a_timeout_tells_how_long_the_handshake_took() {
+    let tick = Wheel::here().tick();
+    // 33 ms were measured where the timeout was 244 ms.
+    let trip = least_round_trip(ms(244), RTO_MIN);
+    assert!(trip <= ms(44) && ms(33) + tick >= trip, "{trip:?}");
+    assert_eq!(least_round_trip(RTO_MIN + tick, RTO_MIN), tick);
+    assert_eq!(least_round_trip(ms(900) + 2 * tick, RTO_MIN), ms(300));
+    assert_eq!(least_round_trip(ms(120) + 2 * tick, ms(20)), ms(40));
+}
+
+#[test]
 fn retries2_of_two_five_and_fifteen() {
     for (retries, retransmissions, measured) in [(2, 3, 3.34), (5, 5, 13.35), (15, 15, 938.8)] {
         let end = give_up(retries, R, RTO_MAX);
