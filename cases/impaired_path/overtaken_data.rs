@@ -118,7 +118,7 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
     b.read(100).eof().await?;
     let late = wire.expect(data().from("a").arrived(true)).await?;
     let arrived = late.arrived.unwrap_or(late.at());
-    same("the reader was told before", true, read.ended() < arrived)?;
+    check("when the reader was told, before", read.ended(), less_than(arrived))?;
     let story = [
         data().from("a").seq(1),
         rst().flags(Flags::ACK).from("a").seq(5),

@@ -35,7 +35,7 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
     let entry = a.kernel().has_unanswered_probes(0).await?.entry;
     let timer = entry.and_then(|entry| entry.timer).filter(|(of, ..)| *of == Timer::Keepalive);
     let left = timer.map_or(Duration::MAX, |(_, left, _)| left);
-    same("the next attempt is half a second off at most", true, left <= timers::RESOURCE_PROBE)?;
+    check("the next attempt is off by", left, at_most(timers::RESOURCE_PROBE))?;
 
     let lasted = lastack::Stamp::now().since(began).saturating_sub(KEEPALIVE.idle());
     let attempts = a.host().counter(SENT)? - sent;
@@ -47,7 +47,7 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
         let expected = format!("{allowed:?} in {lasted:?}");
         return Err(Error::mismatch("attempts to ask", expected, attempts.to_string()));
     }
-    same("all were refused", true, full.lift().await? >= attempts)?;
+    check("attempts refused", full.lift().await?, at_least(attempts))?;
     wire.exactly(start, []).await?;
 
     // The next attempt is the first to be seen, and it is answered.

@@ -93,7 +93,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 async fn gives_up(wire: &Wire, a: &End, start: Mark, tuned: Option<Keepalive>) -> Result<usize> {
     let on = match tuned {
         Some(keepalive) => a.keep_alive(keepalive).await?,
-        None => a.set(option::KEEPALIVE, 1).await?.is(&())?,
+        None => a.set(option::KEEPALIVE, 1).await?.succeeds()?,
     };
     let keepalive = tuned.unwrap_or(Keepalive::STOCK);
     let told = a.read(1).errno(Errno::ETIMEDOUT).await?;

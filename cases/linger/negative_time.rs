@@ -47,7 +47,7 @@ async fn waits(scene: Scene, ip: Ip) -> Result {
     hole.lift().await?;
 
     read.done().await?.whole(100)?;
-    close.done().await?.is(&())?;
+    close.done().await?.succeeds()?;
     a.kernel().is(State::FinWait2)?;
     lab.wire().absent(Wire::start(), rst()).await
 }
@@ -64,7 +64,7 @@ async fn waits_behind_a_window(scene: Scene) -> Result {
     lab.wire().absent(Wire::start(), ending()).await?;
 
     let read = b.read_to_end().start().await?;
-    close.done().await?.is(&())?;
+    close.done().await?.succeeds()?;
     read.done().await?.whole(MUCH.into())?;
     a.kernel().is(State::FinWait2)?;
     lab.wire().absent(Wire::start(), rst()).await
@@ -76,7 +76,7 @@ async fn ends_with_the_connection(scene: Scene) -> Result {
     let rto = a.rto().await?;
 
     let _hole = lab.black_hole().open().await?;
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     a.kernel().is_gone().await?;
     b.kernel().is(State::Established)?;
     // With its owner waiting it is no orphan, which would have lived for less than two minutes.

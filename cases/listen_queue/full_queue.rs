@@ -39,7 +39,7 @@ async fn tried_again(scene: Scene, ip: Ip) -> Result {
     server.host().counts("ListenOverflows", 1).await?;
     let connect = connect.blocked().await?;
     listener.accept().ok().await?;
-    let connect = connect.done().await?.is(&())?;
+    let connect = connect.done().await?.succeeds()?;
 
     let seen = wire.exactly(full, [syn().from("a"), syn().from("a"), syn_ack().from("b")]);
     let seen = seen.among(any().flags(Flags::SYN)).await?;

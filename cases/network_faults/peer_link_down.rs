@@ -59,7 +59,7 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip), retries: u32) -> Result 
     let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = if direct { pair.direct() } else { pair };
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    ask_quickly(a.host(), ip)?;
+    let asking = ask_quickly(a.host(), ip)?;
     let rto = a.rto().await?;
     let start = lab.wire().mark().await?;
     let _out = lab.unplug("a").that_may_miss().now().await?;
@@ -73,6 +73,8 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip), retries: u32) -> Result 
     // first, so the limit counts from the write (`tcp_output.c`, `skb_still_in_host_queue`).
     let limit = GiveUp::of(retries, rto).limit;
     let waits = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
+    // A question to the neighbour may stand in the way of one attempt.
+    let waits = waits.into_iter().chain([asking]);
     let window = Window { from: limit, ..Window::wheel(waits, "the first timeout past the limit") };
     window.judge("EHOSTUNREACH after the write", failed.ended().since(began))?;
     a.read(1).eof().await?;

@@ -48,7 +48,7 @@ async fn times_out(scene: Scene, kind: HostKind, kill: Kill, retries: u32) -> Re
     a.write("hello?").ok().await?;
     let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
 
-    same("what was sent in vain", false, dead.sent_unacknowledged().await?.is_empty())?;
+    check("sent in vain", dead.sent_unacknowledged().await?.len(), more_than(0))?;
     let first = lab.wire().expect(data().from("a")).after(before).await?;
     let end = GiveUp::of(retries, rto);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;

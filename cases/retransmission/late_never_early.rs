@@ -90,5 +90,5 @@ async fn within_a_granule(scene: Scene) -> Result {
         granules.push(granule);
     }
     granules.dedup();
-    same("levels of the wheel", true, granules.len() >= 5)
+    check("levels of the wheel", granules.len(), at_least(5))
 }

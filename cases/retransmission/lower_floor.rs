@@ -33,7 +33,7 @@ async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     let rto = pair.a.rto().await?;
     let usual = GiveUp::of(RETRIES, timers::RTO_MIN);
     let end = GiveUp::of(RETRIES, rto);
-    same("the timeout is below the usual floor", true, rto < timers::RTO_MIN)?;
+    check("a timeout below the usual floor", rto, less_than(timers::RTO_MIN))?;
     same("the limit", usual.limit, end.limit)?;
     if end.retransmissions.start() <= usual.retransmissions.end() {
         return Err(pair.unexpected_rto(rto).await?);
@@ -42,17 +42,17 @@ async fn no_earlier(scene: Scene, ip: Ip) -> Result {
     let _silence = pair.lab.black_hole().open().await?;
     let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
     unacknowledged.judge(&end)?;
-    let more = unacknowledged.retries.timeouts.len() > *usual.retransmissions.end() as usize;
-    same("more retransmissions than usual", true, more)
+    let usual = *usual.retransmissions.end() as usize;
+    check("retransmissions", unacknowledged.retries.timeouts.len(), more_than(usual))
 }
 
 async fn unmoved(scene: Scene, ip: Ip) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES).connect().await?;
     let said = pair.a.host().set_sysctl(FLOOR, "20000").err();
     let said = said.map(|error| error.to_string()).unwrap_or_default();
-    same("there is no such sysctl", true, said.contains("no such sysctl"))?;
+    check_that("the sysctl", said, "refused: no such sysctl", |it| it.contains("no such sysctl"))?;
     let rto = pair.a.rto().await?;
-    same("the timeout is above the floor", true, rto >= timers::RTO_MIN)?;
+    check("a timeout above the floor", rto, at_least(timers::RTO_MIN))?;
 
     let _silence = pair.lab.black_hole().open().await?;
     let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;

@@ -49,10 +49,10 @@ async fn thin(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     }
     // Six waits do not use up what three retransmissions stand for: it ends when backed off.
     let count = timeouts.len() as u32;
-    same("backed off in the end", true, count > timers::THIN_LINEAR_RETRIES)?;
+    check("timeouts, backed off in the end", count, more_than(timers::THIN_LINEAR_RETRIES))?;
     let end = GiveUp::of(RETRIES, rto);
     let lasted = told.ended().since(timeouts[0].at());
-    same("retried for as long as tcp_retries2 stands for", true, lasted >= end.limit)?;
+    check("retried for as long as tcp_retries2 stands for", lasted, at_least(end.limit))?;
     let last = &timeouts[timeouts.len() - 1];
     let window = Window::wheel([gap(count)], "one wait more");
     window.judge("the end of the connection", told.ended().since(last.at()))
