@@ -33,7 +33,7 @@ async fn probed(scene: Scene, kind: HostKind, ip: Ip, idle: Option<Duration>) ->
         .connect()
         .await?;
     let last_heard = lab.wire().expect(syn_ack().from("b")).await?;
-    let reading = a.read(1).start().await?.blocked().await?;
+    let reading = a.read(1).on("reader").start().await?.blocked().await?;
 
     lab.power_off("b").that_may_miss().now().await?.boot().await?;
     let silence = || Stamp::now().since(last_heard.at());
