@@ -105,7 +105,10 @@ impl GiveUp {
         let waits = |count: u32| (1..=count).map(|n| rto_gap(n, self.rto, self.max));
         let rule = format!("first timeout that finds {:?} gone", self.limit);
         let window = Window::wheel(waits(*self.retransmissions.end()), rule);
-        let fewest = waits(*self.retransmissions.start()).sum::<Duration>();
+        // A busy machine may be late besides.
+        let latest = Window::wheel([], "").to;
+        let busy = give_up_by(wheel, latest, self.limit, self.rto, self.max);
+        let fewest = waits(*busy.retransmissions.start()).sum::<Duration>();
         Window { from: self.limit.max(fewest).saturating_sub(wheel.tick()), ..window }
     }
 
@@ -162,8 +165,8 @@ pub fn give_up(retries: u32, rto: Duration, max: Duration) -> GiveUp {
 }
 
 fn give_up_at(limit: Duration, rto: Duration, max: Duration) -> GiveUp {
-    let latest = Window::wheel([], "").to;
-    give_up_by(Wheel::here(), latest, limit, rto, max)
+    let wheel = Wheel::here();
+    give_up_by(wheel, wheel.tick(), limit, rto, max)
 }
 
 /// As [`give_up_at`] on this wheel, where the machine is late by `latest` besides.
