@@ -17,7 +17,7 @@ pub fn cases(family: &mut Family) {
 async fn gap_then_end(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let read = b.read(100).blocks().await?;
     let hung_up = b.poll(Events::RDHUP, None).on("poller").blocks().await?;
 

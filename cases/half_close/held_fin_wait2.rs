@@ -25,7 +25,7 @@ pub fn cases(family: &mut Family) {
 async fn held(scene: Scene, ip: Ip, fin_timeout: Duration, time: Option<Duration>) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_fin_timeout", fin_timeout.as_secs());
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let timeout = Window::wheel([timers::fin_wait2(fin_timeout, rto)], "tcp_fin_timeout");
 
     a.shut_wr().ok().await?;

@@ -32,7 +32,7 @@ pub fn cases(family: &mut Family) {
 async fn closes(scene: Scene, late: Late) -> Result {
     let (request, answer) = (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200 OK");
     let Pair { lab, a: client, b: server, .. } = scene.pair().connect().await?;
-    let rto = server.info().ok().await?.rto();
+    let rto = server.rto().await?;
 
     client.write(request).ok().await?;
     server.read(1000).bytes(request).await?;

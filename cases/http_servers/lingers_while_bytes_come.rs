@@ -36,7 +36,7 @@ pub fn cases(family: &mut Family) {
 
 async fn says_nothing(scene: Scene, patience: Duration) -> Result {
     let Pair { lab, a: client, b: server, .. } = scene.pair().connect().await?;
-    let rto = server.info().ok().await?.rto();
+    let rto = server.rto().await?;
     server.write(ANSWER).ok().await?;
     server.shut_wr().ok().await?;
     let waited = server.poll(Events::IN, Some(patience)).await?.is(&Events::NONE)?;

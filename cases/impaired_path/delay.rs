@@ -35,7 +35,7 @@ async fn late(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
 
     // A reset, too, keeps its place behind the data that is on its way.
     same("bytes read", u64::from(WRITTEN), read.answer().map_or(0, |all| all.bytes))?;
-    let window = Window { from: DELAY, ..Window::timer(DELAY, "the delay") };
+    let window = Window { from: DELAY, ..Window::wheel([DELAY], "the delay") };
     window.judge("the reader was told", read.ended().since(end.at()))?;
     kind.settles(&a, &b).await?;
     wire.absent(Wire::start(), any().retransmitted(true)).await?;

@@ -37,6 +37,6 @@ async fn shuffled(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {
     lab.wire().absent(start, data().from("a").arrived(false)).await?;
     // Nine segments with evenly spread delays keep their order once in 9! times.
     let sent = lab.wire().count(start, data().from("a").retransmitted(false)).await?;
-    same("segments with data", true, sent >= 9)?;
-    same("some were overtaken", false, lab.wire().overtaken("a", start).await?.is_empty())
+    check("segments with data", sent, at_least(9))?;
+    check("overtaken", lab.wire().overtaken("a", start).await?.len(), more_than(0))
 }

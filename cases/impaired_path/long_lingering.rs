@@ -70,8 +70,8 @@ async fn connected(scene: &Scene, (slow, ip): (Slow, Ip)) -> Result<(Pair, Impai
 
 /// One round trip, and what the peer may hold its acknowledgement back.
 fn one_round_trip() -> Window {
-    let least = Window::timer(ROUND_TRIP, "the way there and back");
-    least.until(&Window::timer(ROUND_TRIP + timers::DELAYED_ACK, "a delayed acknowledgement"))
+    let least = Window::wheel([ROUND_TRIP], "the way there and back");
+    least.until(&Window::wheel([ROUND_TRIP, timers::DELAYED_ACK], "a delayed acknowledgement"))
 }
 
 async fn there_and_back(scene: Scene, way: (Slow, Ip)) -> Result {
@@ -80,14 +80,14 @@ async fn there_and_back(scene: Scene, way: (Slow, Ip)) -> Result {
     let read = b.read_to_end().start().await?;
     a.write_pattern(1000).ok().await?;
 
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     a.kernel().is(State::FinWait2)?;
     let end = lab.wire().expect(fin().from("a")).await?;
     let answer = lab.wire().expect(pure_ack().from("b").ack(end.end())).await?;
     let close = close.returned_after(&answer)?.took_within(&one_round_trip())?;
     // Whoever had to know knew it before.
     let read = read.done().await?.whole(1000)?;
-    same("the reader met the end before", true, read.ended() < close.ended())?;
+    check("when the reader met the end, before close", read.ended(), less_than(close.ended()))?;
     lab.wire().absent(Wire::start(), any().retransmitted(true)).await
 }
 
@@ -98,7 +98,7 @@ async fn acknowledged_before(scene: Scene, way: (Slow, Ip)) -> Result {
     b.read_until(1000).await?.whole(1000)?;
     a.kernel().is_acknowledged().await?;
 
-    let close = a.close().await?.is(&())?.took_within(&one_round_trip())?;
+    let close = a.close().await?.succeeds()?.took_within(&one_round_trip())?;
     let end = lab.wire().expect(fin().from("a").empty()).await?;
     let answer = lab.wire().expect(pure_ack().from("b").ack(end.end())).await?;
     close.returned_after(&answer).map(drop)
@@ -107,12 +107,12 @@ async fn acknowledged_before(scene: Scene, way: (Slow, Ip)) -> Result {
 async fn without_lingering(scene: Scene, way: (Slow, Ip)) -> Result {
     let (Pair { lab, a, b, .. }, _path) = connected(&scene, way).await?;
     a.write_pattern(1000).ok().await?;
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     a.kernel().is(State::FinWait1)?;
     b.read_to_end().await?.whole(1000)?;
     let first = lab.wire().expect(data().from("a").arrived(true)).await?;
     let arrived = first.arrived.unwrap_or(close.ended());
-    same("close was back before the data arrived", true, close.ended() < arrived)
+    check("when close was back, before the data arrived", close.ended(), less_than(arrived))
 }
 
 async fn too_short(scene: Scene, ip: Ip) -> Result {
@@ -124,7 +124,7 @@ async fn too_short(scene: Scene, ip: Ip) -> Result {
     let _path = lab.impair(Netem::new().delay(one_way)).turn_on().await?;
 
     a.write_pattern(1000).ok().await?;
-    a.close().await?.is(&())?.took_within(&SHORT.used_up())?;
+    a.close().await?.succeeds()?.took_within(&SHORT.used_up())?;
     // The peer has had all of it for a while: it is the acknowledgement that is under way.
     read.done().await?.whole(1000)?;
     a.kernel().reaches(State::FinWait2).await?;

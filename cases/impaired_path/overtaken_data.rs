@@ -62,7 +62,7 @@ async fn fin_first(scene: Scene, ip: Ip) -> Result {
     let selective = pure_ack().from("b").ack(1).that("sack 5:6", |it| it.sack == [(5, 6)]);
     wire.expect(selective).after(&end).await?;
     // Neither the reader nor the poller was told before the data was there.
-    let held = Window::timer(HELD, "the delay of the data");
+    let held = Window::wheel([HELD], "the delay of the data");
     held.judge("the read, after the write", read.ended().since(late.at()))?;
     held.judge("the poll, after the write", hung_up.ended().since(late.at()))?;
     wire.absent(Wire::start(), rst()).await
@@ -115,7 +115,7 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
     b.read(100).eof().await?;
     let late = wire.expect(data().from("a").arrived(true)).await?;
     let arrived = late.arrived.unwrap_or(late.at());
-    same("the reader was told before", true, read.ended() < arrived)?;
+    check("when the reader was told, before", read.ended(), less_than(arrived))?;
     let story = [
         data().from("a").seq(1),
         rst().flags(Flags::ACK).from("a").seq(5),

@@ -49,7 +49,7 @@ async fn with_full_queue(
     let slow = pair.lab.impair(Netem::new().rate(Rate::bytes(rate))).from("a").turn_on().await?;
     let began = Stamp::now();
     pair.a.write_pattern(written).await?.is(&(written as usize))?;
-    same("a part is not sent yet", true, pair.a.unsent().ok().await? > 0)?;
+    check("bytes not sent yet", pair.a.unsent().ok().await?, more_than(0))?;
     Ok((pair, slow, began))
 }
 
@@ -69,12 +69,12 @@ async fn part_with_a_full_queue(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Re
     // A reset is no faster than the data before it.
     on_the_link(bytes, RATE).judge("reading all of it", read.ended().since(began))?;
     if !kind.is_graceful() {
-        same("something had left before", true, bytes > 0)?;
-        same("something was thrown away", true, bytes < WRITTEN.into())?;
+        check("bytes that had left before", bytes, more_than(0))?;
+        check("bytes not thrown away", bytes, less_than(WRITTEN.into()))?;
         let reset = lab.wire().expect(rst().from("a")).await?;
         lab.wire().absent(&reset, data().from("a")).await?;
     }
-    same("the link was slow for all of it", true, slow.counted().await?.bytes >= bytes)?;
+    check("bytes on the slow link", slow.counted().await?.bytes, at_least(bytes))?;
     slow.lift().await?;
     kind.settles(&a, &b).await
 }
@@ -87,7 +87,7 @@ async fn linger_long_enough(scene: Scene, ip: Ip) -> Result {
     let read = b.read_to_end().start().await?;
     let unsent = a.unsent().ok().await? as u64;
 
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     a.kernel().is(State::FinWait2)?;
     read.done().await?.whole(WRITTEN.into())?;
     let end = lab.wire().expect(fin().from("a")).await?;
@@ -105,7 +105,7 @@ async fn linger_too_short(scene: Scene, ip: Ip) -> Result {
     a.set(option::LINGER, LINGER).ok().await?;
     let read = b.read_to_end().start().await?;
 
-    a.close().await?.is(&())?.took_within(&LINGER.used_up())?;
+    a.close().await?.succeeds()?.took_within(&LINGER.used_up())?;
     a.kernel().is(State::FinWait1)?;
     read.blocked().await?.done().await?.whole(WRITTEN.into())?;
     a.kernel().reaches(State::FinWait2).await?;

@@ -56,8 +56,7 @@ async fn speaks_unanswered(
     strangers: Strangers,
 ) -> Result {
     let (wire, host) = (lab.wire(), end.host().name());
-    let give_up =
-        timers::give_up(timers::STOCK_RETRIES, end.info().ok().await?.rto(), timers::RTO_MAX);
+    let give_up = GiveUp::stock(end.rto().await?);
     let silence = wire.mark().await?;
     end.write("something").ok().await?;
     let told = reading.done().await?;

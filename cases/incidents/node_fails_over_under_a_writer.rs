@@ -47,8 +47,8 @@ async fn hangs(scene: Scene, keepalive: Keepalive) -> Result {
     let pair = scene.pair().keepalive_on_a(keepalive).connect().await?;
     let Pair { lab, a: client, b: node, .. } = pair;
     let _gone = fails_over(&client, &node, &lab).await?;
-    let rto = client.info().ok().await?.rto();
-    let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
+    let rto = client.rto().await?;
+    let end = GiveUp::stock(rto);
     let silence = lab.wire().mark().await?;
 
     let mut reading = client.read(100).on("reader").blocks().await?;

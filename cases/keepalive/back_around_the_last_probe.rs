@@ -47,7 +47,7 @@ async fn before(scene: Scene, ip: Ip) -> Result {
     // It would have ended an interval after that. The count begins anew instead.
     let next = wire.expect(probe().from("a")).after(&answer).within(STEP).await?;
     let period = timers::keepalive_period(KEEPALIVE.idle(), KEEPALIVE.interval());
-    let window = Window::timer(period, "an answered probe's period");
+    let window = Window::wheel(period, "an answered probe's period");
     window.judge("the next probe came after", next.at().since(answer.at()))?;
     a.write("x").ok().await?;
     b.read(1).bytes(b"x").await?;
@@ -92,7 +92,7 @@ async fn speaks(scene: Scene, ip: Ip) -> Result {
     let said = wire.expect(data().from("b")).await?;
     let next = wire.expect(probe().from("a").arrived(true)).after(&said).within(STEP).await?;
     // When the timer looks next, or when the idle time is over, whichever is later.
-    let [idle, interval] = [KEEPALIVE.idle(), KEEPALIVE.interval()].map(|t| Window::timer(t, ""));
+    let [idle, interval] = [KEEPALIVE.idle(), KEEPALIVE.interval()].map(|t| Window::wheel([t], ""));
     idle.until(&interval).judge("the next probe came after", next.at().since(said.at()))?;
     wire.absent(start, rst()).await
 }

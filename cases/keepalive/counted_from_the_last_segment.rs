@@ -86,10 +86,10 @@ async fn retransmissions(scene: Scene, ip: Ip) -> Result {
     let said = segments[..first.index].iter().filter(|it| it.from == "b" && it.payload > 0);
     let said: Vec<_> = said.collect();
     let times = said.len();
-    same("b said it four times at least", true, times >= 4)?;
+    check("times that b said it", times, at_least(4))?;
     // Counted from the first time, it would have been over long ago.
     let lasted = first.at().since(said[0].at());
-    same("a has outlived its patience", true, lasted > KEEPALIVE.end())?;
+    check("a has outlived its patience", lasted, more_than(KEEPALIVE.end()))?;
     KEEPALIVE.judge(said[times - 1], &[first])
 }
 
@@ -106,7 +106,7 @@ async fn new_idle_time(scene: Scene, seconds: i32) -> Result {
     if keepalive.idle() > SILENCE {
         return keepalive.judge(&heard, &[first]);
     }
-    let at_once = Window::timer(Duration::ZERO, "the silence was long enough");
+    let at_once = Window::wheel([Duration::ZERO], "the silence was long enough");
     at_once.judge("from setsockopt() to the probe it took", first.at().since(set.began()))
 }
 

@@ -35,26 +35,25 @@ async fn not_counted(scene: Scene, ip: Ip) -> Result {
     let entry = a.kernel().has_unanswered_probes(0).await?.entry;
     let timer = entry.and_then(|entry| entry.timer).filter(|(of, ..)| *of == Timer::Keepalive);
     let left = timer.map_or(Duration::MAX, |(_, left, _)| left);
-    same("the next attempt is half a second off at most", true, left <= timers::RESOURCE_PROBE)?;
+    check("the next attempt is off by", left, at_most(timers::RESOURCE_PROBE))?;
 
     let lasted = lastack::Stamp::now().since(began).saturating_sub(KEEPALIVE.idle());
     let attempts = a.host().counter(SENT)? - sent;
     // Every attempt but the first is a timer of its own, and each may be late.
-    let every = Window::timer(timers::RESOURCE_PROBE, "the next attempt");
+    let every = Window::wheel([timers::RESOURCE_PROBE], "the next attempt");
     let count = |every: Duration| (lasted.as_nanos() / every.as_nanos()) as u64;
     let allowed = count(every.to)..=count(every.from) + 1;
     if !allowed.contains(&attempts) {
         let expected = format!("{allowed:?} in {lasted:?}");
         return Err(Error::mismatch("attempts to ask", expected, attempts.to_string()));
     }
-    same("all were refused", true, full.lift().await? >= attempts)?;
+    check("attempts refused", full.lift().await?, at_least(attempts))?;
     wire.exactly(start, []).await?;
 
     // The next attempt is the first to be seen, and it is answered.
     let lifted = lastack::Stamp::now();
     let asked = wire.expect(probe().from("a").arrived(true)).after(start).await?;
-    Window::new(Duration::ZERO, every.to, "the next attempt")
-        .judge("the probe after the queue had room", asked.at().since(lifted))?;
+    every.at_latest().judge("the probe after the queue had room", asked.at().since(lifted))?;
     wire.expect(pure_ack().from("b")).after(&asked).await?;
     a.kernel().is(State::Established)?;
     b.kernel().is(State::Established)?;

@@ -36,7 +36,7 @@ async fn interval(scene: Scene, ip: Ip) -> Result {
 
     let sent = wire.exactly(start, [probe(), probe(), rst()]).await?;
     slow.judge_since(on.began(), &sent[..2])?;
-    let window = Window::timer(quick.interval(), "the new interval");
+    let window = Window::wheel([quick.interval()], "the new interval");
     window.judge("the time from the last probe to the end was", sent[2].at().since(sent[1].at()))
 }
 

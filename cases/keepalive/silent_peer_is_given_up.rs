@@ -93,7 +93,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
 async fn gives_up(wire: &Wire, a: &End, start: Mark, tuned: Option<Keepalive>) -> Result<usize> {
     let on = match tuned {
         Some(keepalive) => a.keep_alive(keepalive).await?,
-        None => a.set(option::KEEPALIVE, 1).await?.is(&())?,
+        None => a.set(option::KEEPALIVE, 1).await?.succeeds()?,
     };
     let keepalive = tuned.unwrap_or(Keepalive::STOCK);
     let told = a.read(1).errno(Errno::ETIMEDOUT).await?;
@@ -120,8 +120,8 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     let epoll = a.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
 
     let woken = poll.done().await?.is(&(Events::IN | Events::ERR | Events::HUP))?;
-    let window = Window::timer(KEEPALIVE.end(), "the idle time, then an interval a probe");
-    window.judge("the poller was woken after", woken.ended().since(on.began()))?;
+    let after = woken.ended().since(on.began());
+    KEEPALIVE.end_window().judge("the poller was woken after", after)?;
     epoll.done().await?.is(&(Events::RDHUP | Events::ERR | Events::HUP))?;
     a.poll(Events::ALL, None).await?.is(&ended)?;
     a.write("x").errno(Errno::ETIMEDOUT).await?.without_signal()?;

@@ -47,7 +47,7 @@ pub fn cases(family: &mut Family) {
 }
 
 fn judge(retries: u32, rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {
-    let limit = timers::give_up(retries, rto, timers::RTO_MAX);
+    let limit = GiveUp::of(retries, rto);
     let lasted = end.ended().since(first_timeout.at());
     limit.window().judge("the time from the first timeout to the end was", lasted)
 }
@@ -55,7 +55,7 @@ fn judge(retries: u32, rto: Duration, first_timeout: &Segment, end: &Outcome<Vec
 async fn suspended(scene: Scene, ip: Ip, retries: u32) -> Result {
     let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = builder.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _hole = lab.black_hole().open().await?;
     retransmits(lab.wire(), &a, retries, rto).await?;
@@ -67,7 +67,7 @@ async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let builder = scene.pair().kind("b", kind).ip(ip);
     let builder = builder.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
     let Pair { lab, a, .. } = builder.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _dead = kill(&lab, "b").now().await?;
     retransmits(lab.wire(), &a, RETRIES, rto).await
@@ -84,7 +84,7 @@ async fn retransmits(wire: &Wire, a: &End, retries: u32, rto: Duration) -> Resul
     wire.absent(start, rst()).await?;
     judge(retries, rto, &wire.first_timeout("a", start).await?, &read)?;
     let lasted = read.ended().since(wire.expect(data()).await?.at());
-    same("it outlived keepalive's patience", true, lasted > KEEPALIVE.end())?;
+    check("it outlived keepalive's patience", lasted, more_than(KEEPALIVE.end()))?;
     same("keepalive probes", 0, a.host().counter("TCPKeepAlive")?)
 }
 
@@ -114,7 +114,7 @@ async fn takes_over(scene: Scene, ip: Ip) -> Result {
     let builder = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
     let Pair { lab, a, .. } = builder.connect().await?;
     let wire = lab.wire();
-    let (start, rto) = (wire.mark().await?, a.info().ok().await?.rto());
+    let (start, rto) = (wire.mark().await?, a.rto().await?);
 
     let _hole = lab.black_hole().open().await?;
     a.keep_alive(KEEPALIVE).await?;

@@ -30,7 +30,7 @@ async fn lingers(scene: Scene, ip: Ip) -> Result {
     let close = close.blocked().await?;
     hole.lift().await?;
 
-    let close = close.done().await?.is(&())?.took_within(&LINGER.cut_short())?;
+    let close = close.done().await?.succeeds()?.took_within(&LINGER.cut_short())?;
     let answer = lab.wire().expect(pure_ack().from("b").to("a").ack(2).arrived(true)).await?;
     close.returned_after(&answer)?;
     a.kernel().is_gone().await?;

@@ -33,11 +33,11 @@ async fn shared(scene: Scene, ip: Ip, forked: bool) -> Result {
     // Nobody answers, so whoever lingers does so to the end of the time.
     let hole = lab.black_hole().open().await?;
     a.write("last words").ok().await?;
-    a.close().await?.is(&())?.took_within(&LINGER.cut_short())?;
+    a.close().await?.succeeds()?.took_within(&LINGER.cut_short())?;
     a.kernel().is(State::Established)?;
     lab.wire().absent(Wire::start(), fin()).await?;
 
-    other.close().await?.is(&())?.took_within(&LINGER.used_up())?;
+    other.close().await?.succeeds()?.took_within(&LINGER.used_up())?;
     lab.wire().expect(fin().from("a")).await?;
     a.kernel().is(State::FinWait1)?;
     hole.lift().await?;

@@ -47,7 +47,7 @@ async fn waits(scene: Scene, ip: Ip) -> Result {
     hole.lift().await?;
 
     read.done().await?.whole(100)?;
-    close.done().await?.is(&())?;
+    close.done().await?.succeeds()?;
     a.kernel().is(State::FinWait2)?;
     lab.wire().absent(Wire::start(), rst()).await
 }
@@ -64,7 +64,7 @@ async fn waits_behind_a_window(scene: Scene) -> Result {
     lab.wire().absent(Wire::start(), ending()).await?;
 
     let read = b.read_to_end().start().await?;
-    close.done().await?.is(&())?;
+    close.done().await?.succeeds()?;
     read.done().await?.whole(MUCH.into())?;
     a.kernel().is(State::FinWait2)?;
     lab.wire().absent(Wire::start(), rst()).await
@@ -73,15 +73,15 @@ async fn waits_behind_a_window(scene: Scene) -> Result {
 async fn ends_with_the_connection(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
     a.set(option::LINGER, Linger::on(-1)).ok().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _hole = lab.black_hole().open().await?;
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     a.kernel().is_gone().await?;
     b.kernel().is(State::Established)?;
     // With its owner waiting it is no orphan, which would have lived for less than two minutes.
     let fin = lab.wire().expect(fin().from("a")).await?;
-    let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
+    let end = GiveUp::stock(rto);
     end.judge(&lab.wire().retries_of(&fin).await?, close.ended())?;
     lab.wire().absent(Wire::start(), rst()).await
 }

@@ -57,6 +57,6 @@ async fn returns(scene: Scene, (kind, ip): (Kind, Ip)) -> Result {
     }
     let before = lab.wire().mark().await?;
 
-    socket.close().await?.is(&())?.took_within(&LINGER.cut_short())?;
+    socket.close().await?.succeeds()?.took_within(&LINGER.cut_short())?;
     lab.wire().absent(before, any().without(Flags::SYN)).await
 }

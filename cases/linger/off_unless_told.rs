@@ -34,7 +34,7 @@ async fn goes_on(scene: Scene, (ip, setting): (Ip, Option<Linger>)) -> Result {
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;
-    a.close().await?.is(&())?.took_within(&Linger::on(5).cut_short())?;
+    a.close().await?.succeeds()?.took_within(&Linger::on(5).cut_short())?;
     // It is back, though nothing has arrived anywhere yet.
     a.kernel().is(State::FinWait1)?;
     hole.lift().await?;

@@ -26,7 +26,7 @@ async fn never_read(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     a.set(option::LINGER, LINGER).ok().await?;
     a.write_pattern(1000).ok().await?;
-    a.close().await?.is(&())?.took_within(&LINGER.cut_short())?;
+    a.close().await?.succeeds()?.took_within(&LINGER.cut_short())?;
     a.kernel().is(State::FinWait2)?;
 
     // A thousand bytes, and one for the FIN.
@@ -48,7 +48,7 @@ async fn reset(scene: Scene, ip: Ip) -> Result {
 
     b.reset().await?;
     let rst = lab.wire().expect(rst().from("b").arrived(true)).await?;
-    let close = close.done().await?.is(&())?;
+    let close = close.done().await?.succeeds()?;
     close.returned_after(&rst)?.took_within(&LINGER.cut_short())?;
     a.kernel().is_gone().await?;
     Ok(())

@@ -34,7 +34,7 @@ async fn times_out(scene: Scene, ip: Ip, nonblocking: bool) -> Result {
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(100).ok().await?;
-    let close = a.close().await?.is(&())?.took_within(&LINGER.used_up())?;
+    let close = a.close().await?.succeeds()?.took_within(&LINGER.used_up())?;
     // The kernel did not wait for l_linger to try again.
     let again = wire.expect(data().from("a").retransmitted(true)).await?;
     close.returned_after(&again)?;

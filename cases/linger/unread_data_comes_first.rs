@@ -23,7 +23,7 @@ async fn resets(scene: Scene, ip: Ip) -> Result {
 
     // Nothing comes back any more, so a close that waited would wait to the end of its time.
     let _hole = lab.black_hole().open().await?;
-    a.close().await?.is(&())?.took_within(&LINGER.cut_short())?;
+    a.close().await?.succeeds()?.took_within(&LINGER.cut_short())?;
     a.kernel().is_gone().await?;
     lab.wire().expect(rst().from("a")).await?;
     lab.wire().absent(Wire::start(), fin()).await

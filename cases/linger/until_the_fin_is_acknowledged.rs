@@ -27,7 +27,7 @@ async fn returns(scene: Scene, ip: Ip) -> Result {
     a.set(option::LINGER, LINGER).ok().await?;
     a.write("last words").ok().await?;
 
-    let close = a.close().await?.is(&())?;
+    let close = a.close().await?.succeeds()?;
     // The application at b has neither read nor closed.
     b.kernel().is(State::CloseWait)?;
     a.kernel().is(State::FinWait2)?;
@@ -55,7 +55,7 @@ async fn data_alone(scene: Scene, ip: Ip) -> Result {
 
     let heard = fin().from("a").arrived(true);
     let heard = lab.wire().expect(heard).within(Duration::from_secs(5)).await?;
-    let close = close.done().await?.is(&())?;
+    let close = close.done().await?.succeeds()?;
     close.returned_after(&heard)?.took_within(&LINGER.cut_short())?;
     Ok(())
 }

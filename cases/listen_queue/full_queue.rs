@@ -39,12 +39,12 @@ async fn tried_again(scene: Scene, ip: Ip) -> Result {
     server.host().counts("ListenOverflows", 1).await?;
     let connect = connect.blocked().await?;
     listener.accept().ok().await?;
-    let connect = connect.done().await?.is(&())?;
+    let connect = connect.done().await?.succeeds()?;
 
     let seen = wire.exactly(full, [syn().from("a"), syn().from("a"), syn_ack().from("b")]);
     let seen = seen.among(any().flags(Flags::SYN)).await?;
     connect.returned_after(&seen[2])?;
-    let window = Window::timer(timers::SYN_RTO, "the first SYN's wait");
+    let window = Window::wheel([timers::SYN_RTO], "the first SYN's wait");
     window.judge("a SYN was sent again", seen[1].at().since(first.at()))
 }
 

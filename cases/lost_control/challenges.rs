@@ -75,7 +75,8 @@ async fn lost(scene: Scene, ip: Ip) -> Result {
     // Linear time-outs came with Linux 6.5: the second is due after two seconds, or after three.
     let linear = a.host().sysctl(LINEAR).unwrap_or_default().trim().parse().unwrap_or(0);
     let (sent, _) = timers::connect(STOCK_RETRIES, linear);
-    let two = Window::timer(sent[2], "two retransmissions of the SYN");
+    let waits = [sent[1] - sent[0], sent[2] - sent[1]];
+    let two = Window::wheel(waits, "two retransmissions of the SYN");
     two.judge("the client waited", ended.since(seen[0].at()))?;
     same("challenges lost", vec![1], rules.lift().await?)
 }

@@ -24,7 +24,7 @@ pub fn cases(family: &mut Family) {
 async fn late(scene: Scene, (ip, times): (Ip, u32)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let read = b.read(100).blocks().await?;
 
     let fins = packets().from("a").flags(Flags::FIN).first(times).are_dropped();
@@ -37,8 +37,9 @@ async fn late(scene: Scene, (ip, times): (Ip, u32)) -> Result {
 
     // The probe leaves room for a delayed acknowledgement; timeouts follow it and double.
     let first = wire.expect(fin().from("a")).await?;
-    let timeouts = rto * ((1 << (times - 1)) - 1);
-    let late = Window::timer(timers::RTO_MIN + timeouts, "loss probe and timeouts");
+    let timeouts = (0..times - 1).map(|n| timers::rto_gap(n, rto, timers::RTO_MAX));
+    let waits = [timers::RTO_MIN].into_iter().chain(timeouts);
+    let late = Window::wheel(waits, "loss probe and timeouts");
     late.judge("the end of file was late", found.at().since(first.at()))?;
     same("FINs lost", vec![u64::from(times)], lost.lift().await?)?;
     wire.absent(Wire::start(), rst()).await

@@ -85,7 +85,7 @@ async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
 async fn peer(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let end = timers::give_up(retries, a.info().ok().await?.rto(), timers::RTO_MAX);
+    let end = GiveUp::of(retries, a.rto().await?);
     let start = lab.wire().mark().await?;
     let _gone = lab.remove_address("b", ip).await?;
 

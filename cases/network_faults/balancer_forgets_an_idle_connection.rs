@@ -48,8 +48,7 @@ async fn reset(scene: Scene, first: &'static str, ip: Ip, limit: Duration) -> Re
     let last = lab.wire().expect(pure_ack().to(first).ack(8)).await?;
     let idle = lab.wire().mark().await?;
     let forgotten = balancer.forgets_within(4 * limit).await?;
-    let second = Duration::from_secs(1);
-    let window = Window::new(limit - second, limit.mul_f64(1.02) + second, "its idle timeout");
+    let window = balancer.idle_window(limit, 4 * limit);
     window.judge("the balancer forgot after", forgotten.since(last.at()))?;
     lab.wire().absent(idle, any()).await?;
     speaker.kernel().is(State::Established)?;

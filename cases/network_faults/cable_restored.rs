@@ -40,8 +40,9 @@ async fn pulled(scene: Scene, (end, ip): (&'static str, Ip)) -> Result {
     let heard = lab.wire().expect(data().from("a").arrived(true)).after(start).await?;
     same("sent again", true, end == "a" || heard.retransmission)?;
     // Each interval is twice the last: none is longer than all before it, and a timeout.
-    let longest = restored.since(began) + a.info().ok().await?.rto();
-    Window::new(Duration::ZERO, Window::timer(longest, "").to, "the next timeout")
+    let longest = restored.since(began) + a.rto().await?;
+    Window::wheel([longest], "the next timeout")
+        .at_latest()
         .judge("delivered after the cable is back", read.ended().since(restored))?;
     a.kernel().is_acknowledged().await?;
     b.write("thanks").ok().await?;

@@ -32,7 +32,7 @@ async fn absent(scene: Scene, ip: Ip) -> Result {
     let failed = process.socket(nobody).ok().await?.connect(nobody).errno(Errno::EHOSTUNREACH);
     let failed = failed.await?;
 
-    Window::timer(APART * QUESTIONS, "three questions, a second after each")
+    Window::wheel([APART; QUESTIONS as usize], "three questions, a second after each")
         .judge("connect", failed.took())?;
     lab.wire().settle().await?;
     // A SYN sent again in the moment of the failure may begin anew with a question of its own.
@@ -41,7 +41,7 @@ async fn absent(scene: Scene, ip: Ip) -> Result {
     asked.retain(|it| Some(it.at()) < end);
     same("questions", QUESTIONS as usize, asked.len())?;
     for two in asked.windows(2) {
-        Window::timer(APART, "retrans_time_ms").judge("gap", two[1].at().since(two[0].at()))?;
+        Window::wheel([APART], "retrans_time_ms").judge("gap", two[1].at().since(two[0].at()))?;
     }
     lab.wire().absent(Wire::start(), any()).await
 }

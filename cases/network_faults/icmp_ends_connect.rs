@@ -103,7 +103,7 @@ async fn under_the_lock(scene: Scene, ip: Ip) -> Result {
     // On a busy machine the answer may be handled later, by another thread, and counts at once.
     same("SYNs before the error", 1 + met, syns.len())?;
     if met > 0 {
-        let window = Window::timer(timers::SYN_RTO, "the first retransmission of a SYN");
+        let window = Window::wheel([timers::SYN_RTO], "the first retransmission of a SYN");
         window.judge("connect() took", failed.took())?;
     }
     Ok(())

@@ -63,5 +63,5 @@ async fn named(scene: Scene, (ip, error, errno): (Ip, IcmpError, Errno), retries
 
     let unacknowledged = pair.write_unacknowledged(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    unacknowledged.judge(&timers::give_up(retries, unacknowledged.rto, timers::RTO_MAX))
+    unacknowledged.judge(&GiveUp::of(retries, unacknowledged.rto))
 }

@@ -62,10 +62,7 @@ async fn five_days(scene: Scene) -> Result {
     lab.wire().never(&last, any()).for_(STOCK - minute).await?;
     same("connections of the NAT a minute before", 1, nat.known()?)?;
     let forgotten = nat.forgets_within(2 * minute).await?;
-    // No timer fires: the tracker compares clocks whenever somebody asks.
-    let second = Duration::from_secs(1);
-    let window =
-        Window::new(STOCK - second, STOCK + second, "nf_conntrack_tcp_timeout_established");
+    let window = nat.idle_window(STOCK, 2 * minute);
     window.judge("the NAT forgot after", forgotten.since(last.at()))?;
     lab.wire().absent(&last, any()).await?;
 
@@ -86,14 +83,14 @@ async fn client_times_out(scene: Scene, ip: Ip, retries: u32) -> Result {
     let nat = lab.router_tracks().masquerading("a").strict().strangers(Strangers::Drop);
     let nat = nat.idle_timeout(IDLE).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let established = lab.wire().mark().await?;
     nat.forgets_within(4 * IDLE).await?;
 
     a.write("still there?").ok().await?;
     let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
     let first = lab.wire().expect(data().from("a")).await?;
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let end = GiveUp::of(retries, rto);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
 
     lab.wire().absent(established, any().arrived(true)).await?;

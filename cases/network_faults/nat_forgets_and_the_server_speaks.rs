@@ -33,14 +33,14 @@ async fn dropped(scene: Scene, ip: Ip, retries: u32) -> Result {
     let lab = scene.lab().routed().sysctl("b", "net.ipv4.tcp_retries2", retries).build().await?;
     let nat = lab.router_tracks().masquerading("a").strangers(Strangers::Drop).turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
-    let rto = b.info().ok().await?.rto();
+    let rto = b.rto().await?;
     let established = lab.wire().mark().await?;
     nat.forget().await?;
 
     b.write("news").ok().await?;
     let failed = b.read(1).errno(Errno::ETIMEDOUT).await?;
     let first = lab.wire().expect(data().from("b")).await?;
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let end = GiveUp::of(retries, rto);
     end.judge(&lab.wire().retries_of(&first).await?, failed.ended())?;
     unaware(&lab, established, &a).await
 }

@@ -85,9 +85,10 @@ async fn back(scene: Scene, ip: Ip) -> Result {
     let first = lab.wire().expect(data().from("a")).after(start).await?;
     same("for the first time", false, first.retransmission)?;
     // What the timer waits for next is at most as long as all it has waited for, and a timeout.
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let waited = up.since(began);
-    Window::new(Duration::ZERO, Window::timer(waited + rto, "").to, "the next probe")
+    Window::wheel([waited + rto], "the next probe")
+        .at_latest()
         .judge("delivered after the interface is up", first.at().since(up))?;
     a.kernel().is_acknowledged().await.map(drop)
 }

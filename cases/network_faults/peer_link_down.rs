@@ -59,8 +59,8 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip), retries: u32) -> Result 
     let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = if direct { pair.direct() } else { pair };
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    ask_quickly(a.host(), ip)?;
-    let rto = a.info().ok().await?.rto();
+    let asking = ask_quickly(a.host(), ip)?;
+    let rto = a.rto().await?;
     let start = lab.wire().mark().await?;
     let _out = lab.unplug("a").that_may_miss().now().await?;
 
@@ -71,9 +71,11 @@ async fn before(scene: Scene, (direct, ip): (bool, Ip), retries: u32) -> Result 
 
     // The segment waits in the neighbour's queue: no retransmission leaves TCP that could be the
     // first, so the limit counts from the write (`tcp_output.c`, `skb_still_in_host_queue`).
-    let limit = timers::give_up(retries, rto, timers::RTO_MAX).limit;
-    let last = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
-    let window = Window { from: limit, ..Window::timer(last, "the first timeout past the limit") };
+    let limit = GiveUp::of(retries, rto).limit;
+    let waits = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
+    // A question to the neighbour may stand in the way of one attempt.
+    let waits = waits.into_iter().chain([asking]);
+    let window = Window { from: limit, ..Window::wheel(waits, "the first timeout past the limit") };
     window.judge("EHOSTUNREACH after the write", failed.ended().since(began))?;
     a.read(1).eof().await?;
     lab.wire().absent(start, any()).await?;
@@ -88,6 +90,9 @@ async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = pair.sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
     let asking = ask_quickly(pair.a.host(), ip)?;
+    let first_wait = timers::rto_gap(1, pair.a.rto().await?, timers::RTO_MAX);
+    // The back-off stays where it was before, or as long as the question takes.
+    let again = asking.max(first_wait);
     let flight = pair.data_in_flight(retries).await?;
     let Pair { lab, a, b, .. } = &pair;
 
@@ -96,7 +101,7 @@ async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
     let cut = lab.wire().mark().await?;
     let failed = a.read(1).errno(Errno::EHOSTUNREACH).await?;
     let window = match ip {
-        Ip::V4 => Window::timer(flight.end.limit + asking, "the limit, and once more in vain"),
+        Ip::V4 => Window::wheel([flight.end.limit + again], "the limit, and once more in vain"),
         Ip::V6 => flight.end.window(),
     };
     let window = Window { from: flight.end.limit, ..window };

@@ -56,7 +56,7 @@ async fn keeps_the_pace(
 
     let Unacknowledged { told, retries, rto } = pair.write_unacknowledged(errno).await?;
     pair.b.kernel().is(State::Established)?;
-    let limit = timers::give_up(retries2, rto, timers::RTO_MAX);
+    let limit = GiveUp::of(retries2, rto);
     let (backing_off, count) = (*limit.retransmissions.end() as usize, retries.timeouts.len());
     if count <= backing_off {
         let expected = format!("more than the {backing_off} of a sender that backs off");
@@ -78,7 +78,8 @@ async fn keeps_the_pace(
     }
     same("every timeout answered", icmp_limit == UNLIMITED, unanswered == 0)?;
     let rule = "the timeout after tcp_retries2's limit";
-    let end = Window::new(limit.window().from, limit.limit + Window::wheel([wait], "").to, rule);
+    let from = limit.limit.saturating_sub(Wheel::here().tick());
+    let end = Window::new(from, limit.limit + Window::wheel([wait], "").to, rule);
     let lived = told.ended().since(retries.first_timeout().at());
     end.judge("the error after the first timeout", lived)
 }

@@ -21,7 +21,7 @@ async fn timed_read(scene: Scene, kind: HostKind) -> Result {
     let established = lab.wire().mark().await?;
     let _dead = lab.power_off("b").that_may_miss().now().await?;
 
-    let window = Window::timer(LIMIT, "SO_RCVTIMEO");
+    let window = Window::wheel([LIMIT], "SO_RCVTIMEO");
     a.read(1).errno(Errno::EAGAIN).await?.took_within(&window)?;
     a.kernel().is(State::Established)?;
     let error = a.get(option::ERROR).ok().await?;

@@ -60,7 +60,7 @@ async fn heals(scene: Scene, ip: Ip) -> Result {
 
 async fn dies_late(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-    let rto = b.info().ok().await?.rto();
+    let rto = b.rto().await?;
     let read = a.read(1).blocks().await?;
 
     let hole = lab.black_hole().open().await?;
@@ -82,7 +82,7 @@ async fn dies_late(scene: Scene) -> Result {
 
 async fn dies_early(scene: Scene) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().connect().await?;
-    let rto = b.info().ok().await?.rto();
+    let rto = b.rto().await?;
     let read = a.read(1).on("reader").blocks().await?;
 
     let hole = lab.black_hole().open().await?;
@@ -93,7 +93,7 @@ async fn dies_early(scene: Scene) -> Result {
 
     let gone = b.kernel().runs_out_within(PARTITION).await?;
     let retries = lab.wire().retries_of(&lab.wire().expect(fin().from("b")).await?).await?;
-    let end = timers::give_up(timers::ORPHAN_RETRIES, rto, timers::RTO_MAX);
+    let end = GiveUp::of(timers::ORPHAN_RETRIES, rto);
     end.judge_sighting(&retries, &gone)?;
     let read = read.stays_blocked(timers::A_DAY).await?;
     same("timer of the survivor", None, a.kernel().is(State::Established)?.timer)?;

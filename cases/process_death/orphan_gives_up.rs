@@ -40,7 +40,7 @@ async fn dropped(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let wire = lab.wire();
     let read = a.read(1).blocks().await?;
     let meant = if retries == STOCK { timers::ORPHAN_RETRIES } else { retries };
-    let give_up = timers::give_up(meant, b.info().ok().await?.rto(), timers::RTO_MAX);
+    let give_up = GiveUp::of(meant, b.rto().await?);
     let established = wire.mark().await?;
 
     let hole = lab.black_hole().open().await?;

@@ -18,8 +18,8 @@ pub fn cases(family: &mut Family) {
 
 async fn wakes(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let rto = a.info().ok().await?.rto();
-    let end = timers::give_up(timers::STOCK_RETRIES, rto, timers::RTO_MAX);
+    let rto = a.rto().await?;
+    let end = GiveUp::stock(rto);
     let failed = Events::ERR | Events::HUP;
 
     let _silence = lab.black_hole().open().await?;

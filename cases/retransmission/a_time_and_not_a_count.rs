@@ -63,11 +63,10 @@ pub fn cases(family: &mut Family) {
 /// One small write into a silence, with so many retransmissions at the most.
 async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
     let pair = pair.sysctl("a", RETRIES2, retries).connect().await?;
-    let rto = pair.a.info().ok().await?.rto();
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let rto = pair.a.rto().await?;
+    let end = GiveUp::of(retries, rto);
     if most != *end.retransmissions.end() {
-        let seen = format!("a slow handshake has left the timeout at {rto:?}");
-        return Err(Error::too_slow(seen));
+        return Err(pair.unexpected_rto(rto).await?);
     }
 
     let _silence = pair.lab.black_hole().open().await?;
@@ -77,14 +76,14 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
 
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, 1).connect().await?;
-    let rto = pair.a.info().ok().await?.rto();
+    let rto = pair.a.rto().await?;
 
     let _dead = kill(&pair.lab, "b").now().await?;
-    writes(&pair, &timers::give_up(1, rto, timers::RTO_MAX)).await
+    writes(&pair, &GiveUp::of(1, rto)).await
 }
 
 /// What comes of one small write that nobody acknowledges.
-async fn writes(pair: &Pair, end: &timers::GiveUp) -> Result {
+async fn writes(pair: &Pair, end: &GiveUp) -> Result {
     pair.write_unacknowledged(Errno::ETIMEDOUT).await?.judge(end)?;
     pair.a.read(100).eof().await?;
     pair.a.write("x").errno(Errno::EPIPE).await?;

@@ -57,7 +57,7 @@ async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
     let Unacknowledged { retries, rto, .. } = &unacknowledged;
     for (n, two) in (1..).zip(retries.timeouts.windows(2)) {
-        let due = Window::timer(timers::rto_gap(n, *rto, cap), "doubling up to the cap");
+        let due = Window::wheel([timers::rto_gap(n, *rto, cap)], "doubling up to the cap");
         due.judge(&format!("the wait after timeout {n}"), two[1].at().since(two[0].at()))?;
     }
     unacknowledged.judge(&timers::give_up(RETRIES, *rto, cap))?;
@@ -88,6 +88,6 @@ async fn uncapped(scene: Scene, ip: Ip) -> Result {
 
     let _silence = pair.lab.black_hole().open().await?;
     let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
-    unacknowledged.judge(&timers::give_up(RETRIES, unacknowledged.rto, timers::RTO_MAX))?;
+    unacknowledged.judge(&GiveUp::of(RETRIES, unacknowledged.rto))?;
     pair.wire().absent(Wire::start(), ending()).await
 }

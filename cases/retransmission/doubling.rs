@@ -17,7 +17,7 @@ pub fn cases(family: &mut Family) {
 async fn doubles(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let hole = lab.black_hole().from("a").open().await?;
     a.write("is anybody there?").ok().await?;
@@ -36,7 +36,7 @@ async fn doubles(scene: Scene, ip: Ip) -> Result {
     same("timeouts", 4, retries.timeouts.len())?;
     for (n, timeout) in (0..).zip(&retries.timeouts) {
         let due = timers::rto_gap(n, rto, timers::RTO_MAX);
-        let window = Window::timer(due, "tcpi_rto, doubled each time");
+        let window = Window::wheel([due], "tcpi_rto, doubled each time");
         window.judge(&format!("the wait before timeout {}", n + 1), timeout.at().since(before))?;
         before = timeout.at();
     }

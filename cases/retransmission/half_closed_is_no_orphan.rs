@@ -31,7 +31,7 @@ pub fn cases(family: &mut Family) {
 async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {
     let pair = impatient_with_orphans(scene.pair().ip(ip), retries);
     let Pair { lab, a, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let _silence = lab.black_hole().open().await?;
     told(lab.wire(), &a, retries, rto).await
 }
@@ -39,7 +39,7 @@ async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let pair = impatient_with_orphans(scene.pair().kind("b", kind).ip(ip), RETRIES);
     let Pair { lab, a, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let _dead = kill(&lab, "b").now().await?;
     told(lab.wire(), &a, RETRIES, rto).await
 }
@@ -54,7 +54,7 @@ async fn told(wire: &Wire, a: &End, retries: u32, rto: Duration) -> Result {
     a.kernel().is(State::FinWait1)?;
     let asked = a.poll(Events::IN | Events::RDHUP, None).await?;
 
-    let end = timers::give_up(retries, rto, timers::RTO_MAX);
+    let end = GiveUp::of(retries, rto);
     let first = wire.expect(fin().from("a")).await?;
     end.judge(&wire.retries_of(&first).await?, asked.ended())?;
     asked.is(&(Events::IN | Events::ERR | Events::HUP | Events::RDHUP))?;

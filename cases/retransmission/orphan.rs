@@ -52,11 +52,11 @@ pub fn cases(family: &mut Family) {
 async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let silence = lab.black_hole().open().await?;
     let meant = if retries == STOCK { timers::ORPHAN_RETRIES } else { retries };
-    closes(lab.wire(), &a, &timers::give_up(meant, rto, timers::RTO_MAX)).await?;
+    closes(lab.wire(), &a, &GiveUp::of(meant, rto)).await?;
     b.kernel().is(State::Established)?;
 
     // The peer learns of it when it speaks.
@@ -70,14 +70,14 @@ async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", ORPHAN_RETRIES, 1);
     let Pair { lab, a, .. } = pair.connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _dead = kill(&lab, "b").now().await?;
-    closes(lab.wire(), &a, &timers::give_up(1, rto, timers::RTO_MAX)).await
+    closes(lab.wire(), &a, &GiveUp::of(1, rto)).await
 }
 
 /// What comes of a close that nobody acknowledges.
-async fn closes(wire: &Wire, a: &End, end: &timers::GiveUp) -> Result {
+async fn closes(wire: &Wire, a: &End, end: &GiveUp) -> Result {
     a.close().ok().await?;
     a.kernel().is(State::FinWait1)?;
     let gone = a.kernel().runs_out_within(2 * end.window().to).await?;
@@ -93,7 +93,7 @@ async fn none_left(scene: Scene, ip: Ip) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, 0);
     let Pair { lab, a, .. } = pair.sysctl("a", CAP, cap.as_millis()).connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _silence = lab.black_hole().open().await?;
     a.close().ok().await?;
@@ -103,7 +103,7 @@ async fn none_left(scene: Scene, ip: Ip) -> Result {
     let retries = wire.retries_of(&first).await?;
     let growing = (1..).take_while(|n| timers::rto_gap(*n, rto, cap) < cap).count();
     same("retransmissions until the wait is the cap", growing + 1, retries.timeouts.len())?;
-    let due = timers::rto_event(growing as u32 + 2, rto, cap);
-    let window = Window::timer(due, "first timeout after a wait of the cap");
-    window.judge("the end of the orphan", gone.first.since(retries.first_timeout().at()))
+    let waits = (1..growing as u32 + 2).map(|n| timers::rto_gap(n, rto, cap));
+    let window = Window::wheel(waits, "first timeout after a wait of the cap");
+    gone.judge("the end of the orphan", &window, retries.first_timeout().at())
 }

@@ -33,31 +33,31 @@ async fn capped(scene: &Scene, ip: Ip) -> Result<Pair> {
     pair.sysctl("a", "net.ipv4.tcp_orphan_retries", RETRIES).connect().await
 }
 
-/// How many timeouts retransmit before one ends a wait of the cap, and when that one comes.
-fn at_the_cap(rto: Duration) -> (usize, Duration) {
+/// How many timeouts retransmit before one ends a wait of the cap: as many as there are waits.
+fn at_the_cap(rto: Duration) -> (usize, Window) {
     let cap = Duration::from_millis(CAP);
     let growing = (1..).take_while(|n| timers::rto_gap(*n, rto, cap) < cap).count();
-    (growing + 1, timers::rto_event(growing as u32 + 2, rto, cap))
+    let waits = (1..growing as u32 + 2).map(|n| timers::rto_gap(n, rto, cap));
+    (growing + 1, Window::wheel(waits, "first timeout after a wait of the cap"))
 }
 
 async fn told(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = capped(&scene, ip).await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let _router = lab.router_answers(IcmpError::PortUnreachable).from("a").turn_on().await?;
     a.close().ok().await?;
     let gone = a.kernel().is_gone_within(Duration::from_secs(15)).await?;
 
     let first = lab.wire().expect(fin().from("a")).await?;
     let retries = lab.wire().retries_of(&first).await?;
-    let (timeouts, end) = at_the_cap(rto);
+    let (timeouts, window) = at_the_cap(rto);
     same("retransmissions until the wait is the cap", timeouts, retries.timeouts.len())?;
-    let window = Window::timer(end, "first timeout after a wait of the cap");
-    window.judge("the end of the orphan", gone.first.since(retries.first_timeout().at()))
+    gone.judge("the end of the orphan", &window, retries.first_timeout().at())
 }
 
 async fn not_told(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, .. } = capped(&scene, ip).await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let router = lab.router_drops().from("a").turn_on().await?;
     a.close().ok().await?;
 

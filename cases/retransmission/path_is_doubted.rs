@@ -32,8 +32,8 @@ async fn doubted(scene: Scene, (ip, probing): (Ip, bool)) -> Result {
     let pair = pair.sysctl("a", MTU_PROBING, u32::from(probing));
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
-    let doubt = timers::give_up(1, rto, timers::RTO_MAX);
+    let rto = a.rto().await?;
+    let doubt = GiveUp::of(1, rto);
 
     let hole = lab.black_hole().open().await?;
     a.write_pattern(LENGTH).ok().await?;

@@ -34,7 +34,7 @@ async fn thin(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     };
     let Pair { lab, a, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _silence = lab.black_hole().open().await?;
     a.write("is anybody there?").ok().await?;
@@ -44,16 +44,16 @@ async fn thin(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
     let timeouts = wire.retries_of(&first).await?.timeouts;
     let gap = |n| timers::thin_gap(n, rto, timers::RTO_MAX);
     for (n, pair) in (1..).zip(timeouts.windows(2)) {
-        let window = Window::timer(gap(n), "the same six times, then doubling");
+        let window = Window::wheel([gap(n)], "the same six times, then doubling");
         window.judge(&format!("the wait after timeout {n}"), pair[1].at().since(pair[0].at()))?;
     }
     // Six waits do not use up what three retransmissions stand for: it ends when backed off.
     let count = timeouts.len() as u32;
-    same("backed off in the end", true, count > timers::THIN_LINEAR_RETRIES)?;
-    let end = timers::give_up(RETRIES, rto, timers::RTO_MAX);
+    check("timeouts, backed off in the end", count, more_than(timers::THIN_LINEAR_RETRIES))?;
+    let end = GiveUp::of(RETRIES, rto);
     let lasted = told.ended().since(timeouts[0].at());
-    same("retried for as long as tcp_retries2 stands for", true, lasted >= end.limit)?;
+    check("retried for as long as tcp_retries2 stands for", lasted, at_least(end.limit))?;
     let last = &timeouts[timeouts.len() - 1];
-    let window = Window::timer(gap(count), "one wait more");
+    let window = Window::wheel([gap(count)], "one wait more");
     window.judge("the end of the connection", told.ended().since(last.at()))
 }

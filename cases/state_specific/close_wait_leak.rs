@@ -29,7 +29,7 @@ pub fn cases(family: &mut Family) {
 async fn leaked(pair: lastack::PairBuilder) -> Result<(Pair, Segment)> {
     let pair = pair.connect().await?;
     let Pair { lab, a, b, .. } = &pair;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     a.close().ok().await?;
     a.kernel().reaches(State::FinWait2).await?;
     b.kernel().has_unread(1).await?;

@@ -17,7 +17,7 @@ pub fn cases(family: &mut Family) {
 
 async fn gone_in_silence(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let stock = Duration::from_secs(60);
 
     a.close().ok().await?;

@@ -45,7 +45,7 @@ pub fn cases(family: &mut Family) {
 }
 
 fn judge(timeout: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {
-    let window = Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT");
+    let window = Window::wheel([timers::user_timeout(timeout)], "TCP_USER_TIMEOUT");
     let lasted = end.ended().since(first_timeout.at());
     window.judge("the time from the first timeout to the end was", lasted)
 }
@@ -87,7 +87,7 @@ async fn writes(wire: &Wire, a: &End, timeout: Duration) -> Result {
 /// A user timeout between the fourth retransmission and the fifth, however far apart these are
 /// here: counted from the first they come after 0, 2, 6, 14 and 30 retransmission timeouts.
 async fn between_retransmissions(a: &End) -> Result<Duration> {
-    let timeout = a.info().ok().await?.rto() * 22;
+    let timeout = a.rto().await? * 22;
     a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
     Ok(timeout)
 }

@@ -11,8 +11,8 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT")
         .waits(Duration::from_secs(3))
         .across_on_both_kinds(Death::BOTH_OVER_BOTH, |scene, kind, death| {
-            let timeout = Duration::from_millis(500);
-            spares(scene, kind, death, (timeout, 3 * timeout))
+            let timeout = Duration::from_secs(1);
+            spares(scene, kind, death, (timeout, 2 * timeout))
         });
     family
         .case("user_timeout_of_half_a_minute_spares_the_idle_for_a_day")
@@ -47,6 +47,6 @@ async fn spares(
 
     let read = read.done().await?.errno(Errno::ETIMEDOUT)?;
     let first = wire.first_timeout("a", start).await?;
-    let window = Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT");
+    let window = Window::wheel([timers::user_timeout(timeout)], "TCP_USER_TIMEOUT");
     window.judge("the time from the first timeout was", read.ended().since(first.at()))
 }

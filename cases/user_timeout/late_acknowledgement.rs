@@ -104,8 +104,8 @@ async fn after(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Res
     waits.send(&a).await?;
     let gone = a.kernel().is_gone().await?;
     let first = waits.first_timeout(wire).await?;
-    Window::timer(timers::user_timeout(timeout), "TCP_USER_TIMEOUT")
-        .judge("the end after the first timeout", gone.first.since(first.at()))?;
+    let window = Window::wheel([timers::user_timeout(timeout)], "TCP_USER_TIMEOUT");
+    gone.judge("the end after the first timeout", &window, first.at())?;
     wire.absent(Wire::start(), rst()).await?;
 
     let late = lab.impersonate(&b)?.pure_ack().ack(2).send().await?;

@@ -38,7 +38,7 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let start = lab.wire().mark().await?;
     a.set(option::USER_TIMEOUT, TIMEOUT.as_millis() as i32).ok().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let read = a.read(1).on("reader").blocks().await?;
 
     let full = lab.full_queue("a").await?;
@@ -52,8 +52,8 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
     same("doublings", 0, info.backoff())?;
 
     let told = read.done().await?.errno(Errno::ETIMEDOUT)?;
-    let end = rto + timers::user_timeout(TIMEOUT);
-    Window::timer(end, "a retransmission timeout and TCP_USER_TIMEOUT")
+    let waits = [rto, timers::user_timeout(TIMEOUT)];
+    Window::wheel(waits, "a retransmission timeout and TCP_USER_TIMEOUT")
         .judge("the end after the write", told.ended().since(began))?;
     // The write itself, and an attempt at the start of every half second that the time has; late
     // as they are, the last may find it over.
@@ -63,7 +63,7 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
         let expected = format!("{most}, or one less");
         return Err(Error::mismatch("attempts to send", expected, attempts.to_string()));
     }
-    same("all were refused", true, full.lift().await? >= attempts)?;
+    check("attempts refused", full.lift().await?, at_least(attempts))?;
     lab.wire().exactly(start, []).await?;
     b.kernel().is(State::Established).map(drop)
 }
@@ -72,7 +72,7 @@ async fn retries(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let start = lab.wire().mark().await?;
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let read = a.read(1).on("reader").blocks().await?;
 
     let full = lab.full_queue("a").await?;
@@ -80,11 +80,11 @@ async fn retries(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let began = lastack::Stamp::now();
     a.write("refused").ok().await?;
     let told = read.done().await?.errno(Errno::ETIMEDOUT)?;
-    Window::timer(timers::no_room(retries, rto), "a retransmission timeout and half seconds")
+    Window::wheel(timers::no_room(retries, rto), "a retransmission timeout and half seconds")
         .judge("the end after the write", told.ended().since(began))?;
     let attempts = a.host().counter(SENT)? - sent;
     same("the write and tcp_retries2 attempts", u64::from(1 + retries), attempts)?;
-    same("all were refused", true, full.lift().await? >= attempts)?;
+    check("attempts refused", full.lift().await?, at_least(attempts))?;
     lab.wire().exactly(start, []).await?;
     b.kernel().is(State::Established).map(drop)
 }
@@ -103,8 +103,8 @@ async fn room_again(scene: Scene, ip: Ip) -> Result {
     b.read(64).bytes(b"at last").await?;
     let first = lab.wire().expect(data().from("a")).after(start).await?;
     same("for the first time", false, first.retransmission)?;
-    let latest = Window::timer(timers::RESOURCE_PROBE, "").to;
-    Window::new(Duration::ZERO, latest, "the next attempt")
+    Window::wheel([timers::RESOURCE_PROBE], "the next attempt")
+        .at_latest()
         .judge("delivered after there is room", first.at().since(room))?;
     a.kernel().is_acknowledged().await.map(drop)
 }

@@ -66,7 +66,7 @@ async fn too_many(scene: Scene, ip: Ip) -> Result {
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, b, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
 
@@ -76,7 +76,7 @@ async fn too_many(scene: Scene, ip: Ip) -> Result {
     let last = wire.segments().into_iter().rfind(|it| it.probe);
     let last = last.ok_or_else(|| Error::usage("no probe"))?;
     let gap = timers::window_probe_gap(1, 1, rto, timers::RTO_MAX);
-    let window = Window::timer(gap, "one unanswered probe and one wait");
+    let window = Window::wheel([gap], "one unanswered probe and one wait");
     window.judge("the end after the last probe", told.ended().since(last.at()))?;
     wire.absent(&last, any()).await?;
     wire.absent(Wire::start(), ending()).await?;

@@ -33,7 +33,7 @@ async fn dropped(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, b, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     a.close().ok().await?;
     a.kernel().is(State::FinWait1)?;

@@ -37,7 +37,7 @@ async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill), retries:
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let _dead = kill(&lab, "b").now().await?;
     let told = a.read(100).await?.errno(Errno::ETIMEDOUT)?;
@@ -49,8 +49,8 @@ async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill), retries:
     let probes = wire.exactly(answer, vec![probe().from("a"); retries as usize]).await?;
     let all = wire.count(&closed, probe().from("a")).await? as u32;
     let first = all + 1 - retries;
-    let death = timers::window_probe_death(first, retries, rto, timers::RTO_MAX);
-    let window = Window::timer(death, "tcp_retries2 probes, doubling, and one more wait");
+    let waits = timers::window_probe_death(first, retries, rto, timers::RTO_MAX);
+    let window = Window::wheel(waits, "tcp_retries2 probes, doubling, and one more wait");
     window.judge("death after the first unanswered probe", told.ended().since(probes[0].at()))?;
 
     a.kernel().is_gone().await?;

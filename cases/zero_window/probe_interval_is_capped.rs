@@ -24,13 +24,13 @@ async fn capped(scene: Scene, ip: Ip) -> Result {
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let mut last = wire.expect(probe().from("a")).after(&closed).await?;
     for n in 1..=4 {
         let gap = timers::window_probe_gap(n, RETRIES, rto, timers::RTO_MAX);
         let next = wire.expect(probe().from("a")).after(&last).within(gap * 2).await?;
-        let window = Window::timer(gap, "tcpi_rto, doubled tcp_retries2 times at most");
+        let window = Window::wheel([gap], "tcpi_rto, doubled tcp_retries2 times at most");
         window.judge(&format!("the wait after probe {n}"), next.at().since(last.at()))?;
         last = next;
     }

@@ -30,14 +30,14 @@ async fn probed(scene: Scene, ip: Ip) -> Result {
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, b, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     let mut last = wire.expect(probe().from("a")).after(&closed).await?;
     for n in 1..=3 {
         let gap = timers::window_probe_gap(n, 15, rto, timers::RTO_MAX);
         let patience = Duration::from_secs(5);
         let next = wire.expect(probe().from("a").empty()).after(&last).within(patience).await?;
-        let window = Window::timer(gap, "tcpi_rto, doubled with each probe");
+        let window = Window::wheel([gap], "tcpi_rto, doubled with each probe");
         window.judge(&format!("the wait after probe {n}"), next.at().since(last.at()))?;
         last = next;
     }
@@ -56,7 +56,7 @@ async fn for_a_day(scene: Scene) -> Result {
     let closed = pair.close_window(MUCH).await?;
     let Pair { lab, a, b, .. } = pair;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
 
     wire.never(&closed, ending()).for_(timers::A_DAY).await?;
     let morning = Stamp::now();

@@ -35,8 +35,8 @@ async fn at_once(scene: Scene, ip: Ip) -> Result {
     let open = any().from("b").that("an open window", |it| it.window > 0);
     let update = wire.expect(open).after(&last).await?;
     let resumed = wire.expect(any().from("a")).after(&update).await?;
-    same("it is data that follows", true, resumed.payload > 0)?;
-    same("before the next probe was due", true, resumed.at() < due)?;
+    check("bytes that follow", resumed.payload, more_than(0))?;
+    check("when they followed, before the next probe", resumed.at(), less_than(due))?;
     a.kernel().is_acknowledged().await?;
     wire.absent(&last, probe().from("a")).await
 }

@@ -87,7 +87,7 @@ async fn answering(pair: PairBuilder, longest: Duration) -> Result {
 async fn silent(pair: PairBuilder, longest: Duration) -> Result {
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let wire = lab.wire();
-    let rto = a.info().ok().await?.rto();
+    let rto = a.rto().await?;
     let _deaf = lab.black_hole().from("a").open().await?;
     a.write("in flight").ok().await?;
     lab.impersonate(&b)?.pure_ack().seq(1).ack(1).window(0).send().await?;
@@ -118,7 +118,7 @@ async fn impatient(scene: Scene, ip: Ip) -> Result {
 
     let told = read.done().await?.errno(Errno::ETIMEDOUT)?;
     let first = wire.first_timeout("a", Wire::start()).await?;
-    Window::timer(timers::user_timeout(TIMEOUT), "TCP_USER_TIMEOUT")
+    Window::wheel([timers::user_timeout(TIMEOUT)], "TCP_USER_TIMEOUT")
         .judge("the end after the first timeout", told.ended().since(first.at()))?;
     b.kernel().is(State::Established).map(drop)
 }

@@ -18,5 +18,8 @@ pub use crate::stamp::Stamp;
 pub use crate::sys::netem::{Distribution, GilbertElliott, Netem, Rate, Slot};
 pub use crate::sys::signals::Disposition;
 pub use crate::sys::sock_diag::{State, Timer};
-pub use crate::verdict::{Drained, Outcome, Wheel, Window, refused, same, timers};
+pub use crate::verdict::{
+    Drained, GiveUp, Outcome, Wheel, Window, at_least, at_most, check, check_that, excuse,
+    less_than, more_than, refused, same, stalled, timers,
+};
 pub use crate::wire::{Flags, Mark, Segment, Wire, pattern::*};

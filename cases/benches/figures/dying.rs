@@ -195,7 +195,7 @@ async fn die(scene: Scene, deaths: u16, how: How) -> Result {
         guard.replace().await?;
     }
     // What might be left of the last life would be sent again within this.
-    let again = Window::timer(timers::first_rto_after_lone_write(rto), "sent again");
+    let again = Window::wheel([timers::first_rto_after_lone_write(rto)], "sent again");
     tokio::time::sleep(again.to).await;
     lab.wire().settle().await?;
     let haunts = |segment: &&Segment| {

@@ -18,6 +18,7 @@ use crate::{
     stall::pace,
     stamp::Stamp,
     sys::probe::Trial,
+    verdict::Window,
     wire::Segment,
 };
 
@@ -196,6 +197,13 @@ fn whole_seconds(time: Duration) -> Result<u64> {
     }
 }
 
+/// How often to look whether everything is forgotten. A look walks the whole table, which in
+/// virtual time costs more than the wait does: a thousand will do for all of it, and nobody looks
+/// more closely than that.
+fn looks_every(limit: Duration) -> Duration {
+    pace(Duration::from_millis(5), limit / 4)
+}
+
 /// A router that tracks. Lift it, or drop it.
 #[must_use = "a router stops tracking when its guard is dropped"]
 pub struct Tracking {
@@ -244,20 +252,28 @@ impl Tracking {
     pub async fn forgets_within(&self, limit: Duration) -> Result<Stamp> {
         let began = Stamp::now();
         loop {
-            let (look, known) = (Stamp::now(), self.known()?);
+            let known = self.known()?;
+            // A look may take its time on a busy machine: it is forgotten by now, and perhaps not
+            // when the look began.
+            let looked = Stamp::now();
             if known == 0 {
                 self.lab.stage().note("the router has forgotten the connection");
-                return Ok(look);
+                return Ok(looked);
             }
-            let waited = look.since(began);
+            let waited = looked.since(began);
             if waited > limit {
                 let expected = format!("forgets every connection within {limit:?}");
                 return Err(Error::mismatch("router", expected, format!("still knows {known}")));
             }
-            // A look walks the whole table, which in virtual time costs more than the wait does:
-            // a thousand will do for all of it, and nobody looks more closely than that.
-            tokio::time::sleep(pace(Duration::from_millis(5), limit / 4)).await;
+            tokio::time::sleep(looks_every(limit)).await;
         }
+    }
+
+    /// How long a connection is known that is `idle` for longer than this, from its last segment
+    /// to the look of [`Self::forgets_within`] this `limit` that does not find it.
+    #[must_use]
+    pub fn idle_window(&self, idle: Duration, limit: Duration) -> Window {
+        Window::ticks(idle, looks_every(limit), "nf_conntrack_tcp_timeout_established")
     }
 
     /// Forwards everything again as a router that remembers nothing.

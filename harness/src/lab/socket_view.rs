@@ -195,7 +195,9 @@ impl SocketView {
             let look = Stamp::now();
             let entry = self.now()?;
             if wanted(&entry) {
-                return Ok(Sighting { first: look, before, entry });
+                // A look may take its time on a busy machine: it is so by now, and perhaps was not
+                // when the look began.
+                return Ok(Sighting { first: Stamp::now(), before, entry });
             }
             before = look;
             let state = entry.as_ref().map_or("gone".to_owned(), |e| e.state.to_string());

@@ -106,7 +106,7 @@ impl Socket {
         self.set(option::KEEPIDLE, idle).ok().await?;
         self.set(option::KEEPINTVL, interval).ok().await?;
         self.set(option::KEEPCNT, probes).ok().await?;
-        self.set(option::KEEPALIVE, 1).await?.is(&())
+        self.set(option::KEEPALIVE, 1).await?.succeeds()
     }
 }
 

@@ -80,7 +80,7 @@ impl Linger {
     /// The wait of a close that gives up, because its FIN is not acknowledged: this long.
     #[must_use]
     pub fn used_up(self) -> Window {
-        Window::timer(self.time(), "l_linger")
+        Window::wheel([self.time()], "l_linger")
     }
 
     /// The wait of a close that has what it waited for: anything less than [`Self::used_up`].

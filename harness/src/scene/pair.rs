@@ -238,6 +238,14 @@ impl End {
         self.remote
     }
 
+    /// Its retransmission timeout as it is now (`tcpi_rto`).
+    ///
+    /// # Errors
+    /// The call fails.
+    pub async fn rto(&self) -> Result<Duration> {
+        Ok(self.info().ok().await?.rto())
+    }
+
     /// What its host's kernel says of it.
     #[must_use]
     pub fn kernel(&self) -> SocketView {

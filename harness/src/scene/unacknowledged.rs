@@ -12,12 +12,12 @@ use crate::{
     lab::{Host, Lab},
     stamp::Stamp,
     verdict::{
-        Outcome, Window, same,
+        Outcome, Window, excuse, same, stalled,
         timers::{self, GiveUp},
     },
     wire::{
         Retries, Segment, Wire,
-        pattern::{any, data, syn},
+        pattern::{any, data, syn, syn_ack},
     },
 };
 
@@ -54,6 +54,28 @@ pub struct InFlight {
 }
 
 impl Pair {
+    /// The error of a case that needs another retransmission timeout at `a` than this. It is the
+    /// machine's fault if the handshake took so long that the timeout had to be this.
+    ///
+    /// # Errors
+    /// The handshake was not seen.
+    pub async fn unexpected_rto(&self, rto: Duration) -> Result<Error> {
+        let asked = self.wire().expect(syn().from("a")).await?;
+        let answered = self.wire().expect(syn_ack().from("b").arrived(true)).await?;
+        let heard = answered.arrived.unwrap_or_else(|| answered.at());
+        let error = Error::mismatch(
+            "the retransmission timeout",
+            "that of a handshake that takes no time",
+            format!("{rto:?}"),
+        );
+        let floor = match self.a.host().sysctl("net.ipv4.tcp_rto_min_us") {
+            Ok(set) => Duration::from_micros(set.trim().parse().unwrap_or_default()),
+            Err(_) => timers::RTO_MIN,
+        };
+        let slow = heard.since(asked.at()).max(stalled(asked.at(), heard));
+        Ok(excuse(error, slow, timers::least_round_trip(rto, floor)))
+    }
+
     /// Lets `a` write where a fault keeps `b` or its answers away, until a read at `a` fails with
     /// this errno and nothing is left of the connection there.
     ///
@@ -61,7 +83,7 @@ impl Pair {
     /// It ends otherwise, or without a retransmission timeout.
     pub async fn write_unacknowledged(&self, errno: Errno) -> Result<Unacknowledged> {
         let a = &self.a;
-        let rto = a.info().ok().await?.rto();
+        let rto = a.rto().await?;
         a.write("is anybody there?").ok().await?;
         let told = a.read(100).errno(errno).await?;
         a.kernel().is_gone().await?;
@@ -79,7 +101,7 @@ impl Pair {
     /// It ends otherwise, or at another time.
     pub async fn write_that_never_leaves(&self, retries: u32, why: Errno) -> Result {
         let a = &self.a;
-        let rto = a.info().ok().await?.rto();
+        let rto = a.rto().await?;
         let reading = a.read(1).on("reader").blocks().await?;
         let began = Stamp::now();
         a.write("hello?").ok().await?;
@@ -88,8 +110,8 @@ impl Pair {
 
         let errno = if a.local_address().is_ipv6() { why } else { Errno::ETIMEDOUT };
         let failed = reading.done().await?.errno(errno)?;
-        let nominal = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
-        Window::timer(nominal, "tcp_retries2 probes that never leave, and one more interval")
+        let waits = timers::nothing_leaves(retries, rto, timers::RTO_MAX);
+        Window::wheel(waits, "tcp_retries2 probes that never leave, and one more interval")
             .judge_between("the end after the write", began, failed.ended())
     }
 
@@ -99,7 +121,7 @@ impl Pair {
     /// # Errors
     /// The lab has no patch, or no timeout comes.
     pub async fn data_in_flight(&self, retries: u32) -> Result<InFlight> {
-        let rto = self.a.info().ok().await?.rto();
+        let rto = self.a.rto().await?;
         let hole = self.lab.black_hole().open().await?;
         self.a.write("is anybody there?").ok().await?;
         // The tail loss probe comes first.
@@ -107,7 +129,7 @@ impl Pair {
         let within = Duration::from_secs(2);
         let sent = self.wire().in_order(Wire::start(), [again.clone(), again], within).await?;
         let [_, first_timeout] = &sent[..] else { unreachable!("two were asked for") };
-        let end = timers::give_up(retries, rto, timers::RTO_MAX);
+        let end = GiveUp::of(retries, rto);
         Ok(InFlight { first_timeout: first_timeout.clone(), end, _hole: hole })
     }
 }

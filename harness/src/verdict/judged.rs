@@ -1,5 +1,5 @@
-//! The book of the times a case has judged: what was derived, what was seen. It changes no
-//! verdict; who measures many runs of a case reads it ([`Finished`](crate::runner::events::Finished)).
+//! The times that a case has judged: what was derived, what was seen. They change no verdict;
+//! whoever measures many runs of a case reads them ([`Finished`](crate::runner::events::Finished)).
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::timers::{JIFFY_AT_MOST, LATEST};
 
-/// So many are kept of one case, the first, to fit its report. None here judges half as many.
+/// At most this many are kept of one case, the first ones, so that they fit into its report.
 pub(crate) const MOST: usize = 100;
 
-/// So much is kept of what one is called, in bytes.
+/// At most this much is kept of what one is called, in bytes.
 pub(crate) const LONGEST: usize = 120;
 
 /// An elapsed time, beside the moment its timer was set for.
@@ -31,8 +31,7 @@ pub struct Judged {
 
 impl Judged {
     /// How much later than derived, as a fraction of it; negative where it was earlier. The tick
-    /// that any time is rounded up to is not counted as late. Of a time of zero nothing is a
-    /// fraction.
+    /// that any time is rounded up to is not counted as late. `None` where zero was derived.
     #[must_use]
     pub fn late(&self) -> Option<f64> {
         let late = match self.seen.checked_sub(self.derived) {
@@ -43,8 +42,8 @@ impl Judged {
     }
 
     /// Whether this is what the timer wheel alone explains: at most an eighth late, and a tick in
-    /// each direction. That is narrower than [`Window::timer`](super::Window::timer), which gives
-    /// a busy machine its time as well.
+    /// each direction. A [`Window::wheel`](super::Window::wheel) gives a busy machine its time as
+    /// well.
     #[must_use]
     pub fn on_the_wheel(&self) -> bool {
         let earliest = self.derived.saturating_sub(JIFFY_AT_MOST);

@@ -72,6 +72,14 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// Expects success, whatever the value, and keeps the outcome.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn succeeds(self) -> Result<Self> {
+        if self.answer.is_ok() { Ok(self) } else { Err(self.unlike("success")) }
+    }
+
     /// Expects this errno.
     ///
     /// # Errors

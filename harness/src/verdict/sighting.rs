@@ -17,9 +17,9 @@ const PART_OF_A_WAIT: u32 = 200;
 /// A state with the first and the last moment it was seen in.
 #[derive(Debug, Clone)]
 pub struct Sighting {
-    /// The first look that showed it.
+    /// The end of the first look that showed it.
     pub first: Stamp,
-    /// The last look before it that did not: the state began between the two.
+    /// The beginning of the last look before it that did not: the state began between the two.
     pub before: Stamp,
     /// The socket as first seen in it; `None` when what was awaited is that it is gone.
     pub entry: Option<SocketEntry>,
@@ -34,7 +34,8 @@ impl Sighting {
     /// often enough to tell.
     pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
         let (seen, unseen) = (self.first.since(since), self.before.since(since));
-        window.judge(what, if seen < window.from { seen } else { unseen.max(window.from) })?;
+        let judged = if seen < window.from { seen } else { unseen.max(window.from) };
+        window.judge_during(what, judged, since, self.first)?;
         let blind = self.first.since(self.before);
         if blind > SHARP_ENOUGH.max(seen / PART_OF_A_WAIT) {
             return Err(Error::too_slow(format!(

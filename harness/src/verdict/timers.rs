@@ -1,12 +1,12 @@
 //! When the kernel gives up: the formulas behind every time window.
 //!
 //! Each takes the knobs and the retransmission timeout read from the socket
-//! ([`crate::sys::tcp_info::TcpInfo::rto`]) and gives a nominal time; [`super::Window::timer`]
-//! makes a window of it. Sources are files and functions of Linux 6.1 to 6.18.
+//! ([`crate::sys::tcp_info::TcpInfo::rto`]) and gives the waits of its timers, or their sum;
+//! [`super::Window::wheel`] makes a window of them. Sources are files and functions of Linux 6.1 to 6.18.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{Sighting, Window};
+use super::{Sighting, Wheel, Window};
 use crate::{
     error::{Error, Result},
     stamp::Stamp,
@@ -79,12 +79,36 @@ pub struct GiveUp {
 }
 
 impl GiveUp {
+    /// By this `tcp_retries2`, or `tcp_orphan_retries` for a socket nobody holds, with the stock
+    /// longest timeout.
+    #[must_use]
+    pub fn of(retries: u32, rto: Duration) -> Self {
+        give_up(retries, rto, RTO_MAX)
+    }
+
+    /// By the stock `tcp_retries2`: a quarter of an hour.
+    #[must_use]
+    pub fn stock(rto: Duration) -> Self {
+        Self::of(STOCK_RETRIES, rto)
+    }
+
     /// From the first retransmission timeout to the end.
     #[must_use]
     pub fn window(&self) -> Window {
+        self.window_by(Wheel::here())
+    }
+
+    /// No earlier than the limit, nor than the fewest timeouts that late timers leave; no later
+    /// than all of them, each as late as it may be.
+    fn window_by(&self, wheel: Wheel) -> Window {
+        let waits = |count: u32| (1..=count).map(|n| rto_gap(n, self.rto, self.max));
         let rule = format!("first timeout that finds {:?} gone", self.limit);
-        let from = self.limit.saturating_sub(JIFFY_AT_MOST);
-        Window { from, ..Window::timer(self.after, rule) }
+        let window = Window::wheel(waits(*self.retransmissions.end()), rule);
+        // A busy machine may be late besides.
+        let latest = Window::wheel([], "").to;
+        let busy = give_up_by(wheel, latest, self.limit, self.rto, self.max);
+        let fewest = waits(*busy.retransmissions.start()).sum::<Duration>();
+        Window { from: self.limit.max(fewest).saturating_sub(wheel.tick()), ..window }
     }
 
     /// Says whether a connection that died so, after these retries, died by the rule: the timeout
@@ -110,6 +134,7 @@ impl GiveUp {
     /// When the connection must have ended after these retries, and what that is called.
     fn end_after(&self, retries: &Retries) -> Result<(String, Window)> {
         let start = retries.first_timeout().at();
+        let tick = Wheel::here().tick();
         let count = u32::try_from(retries.timeouts.len()).unwrap_or(u32::MAX);
         let most = *self.retransmissions.end();
         if count > most {
@@ -118,48 +143,72 @@ impl GiveUp {
         }
         for segment in &retries.timeouts {
             let rule = "before the limit is reached";
-            let window = Window::new(Duration::ZERO, self.limit + JIFFY_AT_MOST, rule);
+            let window = Window::new(Duration::ZERO, self.limit + tick, rule);
             window.judge_between("a retransmission", start, segment.at())?;
         }
         let waits = (1..=count).map(|n| rto_gap(n, self.rto, self.max));
         let rule = format!("first timeout that finds {:?} gone, none early", self.limit);
         let window = Window::wheel(waits, rule);
-        let from = window.from.max(self.limit.saturating_sub(JIFFY_AT_MOST));
+        let from = window.from.max(self.limit.saturating_sub(tick));
         let what = format!("the end of the connection after {count} retransmissions");
         Ok((what, Window { from, ..window }))
     }
 }
 
 /// When a connection gives up. `retries` is `tcp_retries2`, or `tcp_orphan_retries` for a socket
-/// nobody holds (`tcp_timer.c`, `retransmits_timed_out`); `max` is [`RTO_MAX`] or `tcp_rto_max_ms`.
+/// nobody holds (`tcp_timer.c`, `retransmits_timed_out`); `max` is [`RTO_MAX`] or `tcp_rto_max_ms`,
+/// with which [`GiveUp::of`] is shorter.
 #[must_use]
 pub fn give_up(retries: u32, rto: Duration, max: Duration) -> GiveUp {
     give_up_at(model(retries, RTO_MIN, max), rto, max)
 }
 
 fn give_up_at(limit: Duration, rto: Duration, max: Duration) -> GiveUp {
-    let (after, most) = first_event_past(limit, rto, max);
-    let (_, fewest) = first_event_past(limit.mul_f64(1.0 / LATEST), rto, max);
-    GiveUp { limit, after, retransmissions: fewest..=most, rto, max }
+    let wheel = Wheel::here();
+    give_up_by(wheel, wheel.tick(), limit, rto, max)
+}
+
+/// As [`give_up_at`] on this wheel, where the machine is late by `latest` besides.
+fn give_up_by(
+    wheel: Wheel,
+    latest: Duration,
+    limit: Duration,
+    rto: Duration,
+    max: Duration,
+) -> GiveUp {
+    let (mut after, mut late, mut count, mut fewest) = (Duration::ZERO, latest, 0, None);
+    while after < limit {
+        count += 1;
+        let wait = rto_gap(count, rto, max);
+        after += wait;
+        late += wheel.granule(wait);
+        if after + late >= limit {
+            fewest.get_or_insert(count);
+        }
+    }
+    GiveUp { limit, after, retransmissions: fewest.unwrap_or(count)..=count, rto, max }
 }
 
 /// How late the timer wheel may be: an eighth (`kernel/time/timer.c`, `LVL_CLK_SHIFT`).
 pub(super) const LATEST: f64 = 1.125;
-
-fn first_event_past(limit: Duration, rto: Duration, max: Duration) -> (Duration, u32) {
-    let (mut after, mut k) = (Duration::ZERO, 1);
-    while after < limit {
-        after += step(k, rto, max);
-        k += 1;
-    }
-    (after, k - 1)
-}
 
 /// From a lone small write to its first retransmission timeout: a tail loss probe comes first
 /// and re-arms the timer (`tcp_output.c`, `tcp_schedule_loss_probe`).
 #[must_use]
 pub fn first_rto_after_lone_write(rto: Duration) -> Duration {
     2 * rto
+}
+
+/// The shortest round trip of a handshake that explains this retransmission timeout: the timeout is
+/// the round trip, and twice as long again or the `floor` (`tcp_rto_min_us`), whichever is longer;
+/// rounded up to the next tick but one at most (`tcp_input.c`, `tcp_rtt_estimator`; `tcp.h`,
+/// `__tcp_set_rto`).
+#[must_use]
+pub fn least_round_trip(rto: Duration, floor: Duration) -> Duration {
+    let tick = Wheel::here().tick();
+    let rto = rto.saturating_sub(2 * tick);
+    let trip = if rto > floor * 3 / 2 { rto / 3 } else { rto.saturating_sub(floor) };
+    trip.max(tick)
 }
 
 /// `TCP_THIN_LINEAR_RETRIES`: how many timeouts of a thin stream do not back off.
@@ -195,12 +244,12 @@ pub fn orphaned_window_probes(orphan_retries: u32, rto: Duration, max: Duration)
     longest.max(orphan_retries)
 }
 
-/// A peer that falls silent behind its closed window, from the first probe without an answer,
-/// number `n`: `tcp_retries2` probes go out, and the next one due ends the connection instead
-/// (`tcp_timer.c`, `tcp_probe_timer`).
+/// The waits of a peer that falls silent behind its closed window, from the first probe without an
+/// answer, number `n`: `tcp_retries2` probes go out, and the next one due ends the connection
+/// instead (`tcp_timer.c`, `tcp_probe_timer`).
 #[must_use]
-pub fn window_probe_death(n: u32, retries2: u32, rto: Duration, max: Duration) -> Duration {
-    (n..n + retries2).map(|n| window_probe_gap(n, retries2, rto, max)).sum()
+pub fn window_probe_death(n: u32, retries2: u32, rto: Duration, max: Duration) -> Vec<Duration> {
+    (n..n + retries2).map(|n| window_probe_gap(n, retries2, rto, max)).collect()
 }
 
 /// When the SYN-ACKs of a handshake that is never finished go out, and when the request is
@@ -211,12 +260,12 @@ pub fn syn_ack(synack_retries: u32) -> (Vec<Duration>, Duration) {
     ((0..=synack_retries).map(at).collect(), at(synack_retries + 1))
 }
 
-/// The end of a connection whose data does not even leave the host, from the write that found no
-/// way out: the persist timer fires `retries` times in vain and once more (`tcp_timer.c`,
-/// `tcp_probe_timer`; `tcp_output.c`, `tcp_send_probe0`).
+/// The waits of a connection whose data does not even leave the host, from the write that found no
+/// way out to the end: the persist timer fires `retries` times in vain and once more
+/// (`tcp_timer.c`, `tcp_probe_timer`; `tcp_output.c`, `tcp_send_probe0`).
 #[must_use]
-pub fn nothing_leaves(retries: u32, rto: Duration, max: Duration) -> Duration {
-    (0..=retries).map(|probe| step(probe, rto, max)).sum()
+pub fn nothing_leaves(retries: u32, rto: Duration, max: Duration) -> Vec<Duration> {
+    (0..=retries).map(|probe| step(probe, rto, max)).collect()
 }
 
 /// `TCP_RESOURCE_PROBE_INTERVAL`: when TCP tries again what its own host had no room for, window
@@ -224,12 +273,13 @@ pub fn nothing_leaves(retries: u32, rto: Duration, max: Duration) -> Duration {
 /// `tcp_timer.c`, `tcp_keepalive_timer`).
 pub const RESOURCE_PROBE: Duration = ms(500);
 
-/// The end of a connection whose data its own host has no room for, from the write: the first
-/// attempt of the persist timer after a retransmission timeout, then `retries` more in vain
-/// (`tcp_timer.c`, `tcp_probe_timer`).
+/// The waits of a connection whose data its own host has no room for, from the write to the end:
+/// the first attempt of the persist timer after a retransmission timeout, then `retries` more in
+/// vain (`tcp_timer.c`, `tcp_probe_timer`).
 #[must_use]
-pub fn no_room(retries: u32, rto: Duration) -> Duration {
-    rto.max(RTO_MIN) + RESOURCE_PROBE * retries
+pub fn no_room(retries: u32, rto: Duration) -> Vec<Duration> {
+    let more = vec![RESOURCE_PROBE; retries as usize];
+    [rto.max(RTO_MIN)].into_iter().chain(more).collect()
 }
 
 /// A peer that has taken its window back with data in flight, and is silent: retransmissions
@@ -271,25 +321,21 @@ pub fn keepalive_probe(idle: Duration, interval: Duration, n: u32) -> Duration {
 }
 
 /// Keepalive's verdict on a silent peer under TCP_USER_TIMEOUT, which takes the place of the
-/// number of probes, from the last segment received: how many probes go out, and when the
-/// connection ends. It is looked at when the next probe is due, and one must be out
-/// (`tcp_timer.c`, `tcp_keepalive_timer`).
-#[must_use]
-pub fn keepalive_user_timeout(
-    idle: Duration,
-    interval: Duration,
-    timeout: Duration,
-) -> (u32, Duration) {
-    let probes = (1..).find(|n| keepalive_death(idle, interval, *n) >= timeout).unwrap_or(1);
-    (probes, keepalive_death(idle, interval, probes))
-}
-
-/// From one probe that is answered at once to the next: the interval passes before the timer
-/// looks at the silence again, and then what the idle time has left (`tcp_timer.c`,
+/// number of probes, from the last segment received: how many probes go out before the connection
+/// ends. It is looked at when the next probe is due, and one must be out (`tcp_timer.c`,
 /// `tcp_keepalive_timer`).
 #[must_use]
-pub fn keepalive_period(idle: Duration, interval: Duration) -> Duration {
-    idle.max(interval)
+pub fn keepalive_user_timeout(idle: Duration, interval: Duration, timeout: Duration) -> u32 {
+    (1..).find(|n| keepalive_death(idle, interval, *n) >= timeout).unwrap_or(1)
+}
+
+/// The waits from one probe that is answered at once to the next: the interval passes before the
+/// timer looks at the silence again, and then what the idle time has left (`tcp_timer.c`,
+/// `tcp_keepalive_timer`).
+#[must_use]
+pub fn keepalive_period(idle: Duration, interval: Duration) -> Vec<Duration> {
+    let waits = [interval, idle.saturating_sub(interval)];
+    waits.into_iter().filter(|wait| !wait.is_zero()).collect()
 }
 
 /// When the SYNs of an unanswered `connect` go out and when it fails with ETIMEDOUT.

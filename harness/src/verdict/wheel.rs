@@ -11,6 +11,7 @@ use std::{sync::LazyLock, time::Duration};
 use nix::time::{ClockId, clock_getres};
 
 use super::Window;
+use crate::stall;
 
 /// `LVL_BITS`: a level has 2^6 buckets.
 const BUCKETS: u32 = 1 << 6;
@@ -20,8 +21,11 @@ const SHIFT: u32 = 3;
 /// one before, and what would not fit it is cut short after years.
 const LAST: u32 = 8;
 
-/// What a machine that has something else to do needs to notice that a timer has fired.
-const NOTICED: Duration = Duration::from_millis(300);
+/// How late a busy machine may notice that a timer has fired. Where the clock jumps over idle time
+/// it also stands still while the machine is busy, and nothing is noticed late.
+fn noticed() -> Duration {
+    if stall::clock_jumps() { Duration::ZERO } else { Duration::from_millis(300) }
+}
 
 /// The timer wheel of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,21 +81,45 @@ impl Window {
     /// before fires: never early, late by the granule of each and by the time a busy machine needs
     /// to notice.
     ///
-    /// Exact where [`Window::timer`] is roomy. Both bounds give in by a tick: delays are counted
-    /// from the last tick, which may lie almost one before the call that sets the first timer.
+    /// Both bounds give in by a tick: delays are counted from the last tick, which may lie almost
+    /// one before the call that sets the first timer.
     pub fn wheel(delays: impl IntoIterator<Item = Duration>, rule: impl Into<String>) -> Self {
-        Self::wheel_of(Wheel::here(), delays, rule)
+        Self::wheel_of(Wheel::here(), noticed(), delays, rule)
     }
 
-    fn wheel_of(
+    pub(super) fn wheel_of(
         wheel: Wheel,
+        noticed: Duration,
         delays: impl IntoIterator<Item = Duration>,
         rule: impl Into<String>,
     ) -> Self {
         let delays: Vec<_> = delays.into_iter().collect();
         let nominal: Duration = delays.iter().sum();
-        let late = wheel.granules(delays) + wheel.tick + NOTICED;
-        Self::new(nominal.saturating_sub(wheel.tick), nominal + late, rule)
+        let late = wheel.granules(delays) + wheel.tick + noticed;
+        let bounds = Self::new(nominal.saturating_sub(wheel.tick), nominal + late, rule);
+        Self { derived: (!nominal.is_zero()).then_some(nominal), ..bounds }
+    }
+
+    /// What a time allows that the kernel counts in ticks and compares with its clock whenever
+    /// somebody asks, as connection tracking does (`nf_conntrack.h`, `nf_ct_is_expired`); somebody
+    /// asks `every` so often.
+    ///
+    /// No timer fires, so it may be over early: the count begins at the last tick, almost one
+    /// before the event, and that tick may be counted late by another.
+    pub fn ticks(delay: Duration, every: Duration, rule: impl Into<String>) -> Self {
+        Self::ticks_of(Wheel::here(), noticed(), delay, every, rule)
+    }
+
+    fn ticks_of(
+        wheel: Wheel,
+        noticed: Duration,
+        delay: Duration,
+        every: Duration,
+        rule: impl Into<String>,
+    ) -> Self {
+        let from = delay.saturating_sub(2 * wheel.tick);
+        let bounds = Self::new(from, delay + wheel.tick + every + noticed, rule);
+        Self { derived: Some(delay), ..bounds }
     }
 }
 
@@ -202,7 +230,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let doubling = |from: Duration, n: u32| (0..n).map(move |k| from * (1 << k));
         let keepalive = [7200 * second].into_iter().chain([75 * second; 9]);
-        let window = |delays| Window::wheel_of(wheel, delays, "measured");
+        let noticed = Duration::from_millis(300);
+        let window = |delays| Window::wheel_of(wheel, noticed, delays, "measured");
         for (delays, measured) in [
             (keepalive.collect(), 7925.58),
             (vec![60 * second], 61.70),
@@ -213,6 +242,23 @@ mod tests {
             assert!(window.judge("it", Duration::from_secs_f64(measured)).is_ok(), "{window}");
             assert!(window.to < window.from.mul_f64(1.05) + ms(500), "{window}");
         }
+    }
+
+    #[test]
+    fn a_window_is_as_wide_as_the_granules_and_a_tick_on_either_side() {
+        let window = Window::wheel_of(Wheel::of(250), ms(0), [ms(204), ms(1000)], "two timers");
+        assert_eq!((window.from, window.to), (ms(1200), ms(1204 + 4 + 32 + 4)));
+        assert_eq!(window.derived, Some(ms(1204)));
+        let busy = Window::wheel_of(Wheel::of(250), ms(300), [ms(204), ms(1000)], "two timers");
+        assert_eq!((busy.from, busy.to), (window.from, window.to + ms(300)));
+    }
+
+    #[test]
+    fn a_time_counted_in_ticks_may_be_over_two_of_them_early() {
+        let window = Window::ticks_of(Wheel::of(250), ms(0), ms(1000), ms(5), "a second");
+        assert_eq!((window.from, window.to), (ms(992), ms(1009)));
+        let window = Window::ticks_of(Wheel::of(100), ms(0), ms(1000), ms(5), "a second");
+        assert!(window.judge("seen on a busy machine", Duration::from_micros(988_400)).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::judged;
+use super::{judged, stalled};
 use crate::{
     error::{Error, Result},
     stall,
@@ -16,7 +16,7 @@ pub struct Window {
     pub from: Duration,
     /// No later than this.
     pub to: Duration,
-    /// What the kernel sets its timer for, where the window is one timer's.
+    /// What the kernel sets its timers for, where the window is that of timers.
     pub derived: Option<Duration>,
     /// Where the bounds come from, for the reader of a failure.
     pub rule: String,
@@ -33,22 +33,16 @@ impl Window {
         Self::new(from, Duration::MAX, rule)
     }
 
-    /// What a kernel timer set for `nominal` allows: never early; late by what the timer wheel
-    /// rounds up, at most an eighth (`kernel/time/timer.c`, `LVL_CLK_SHIFT`), and by the time a
-    /// busy machine needs to run it: `[t, 1.15 t + 0.3 s]`.
-    ///
-    /// One tick is taken off the lower bound: a timer is set in whole jiffies counted from the
-    /// last tick, which may lie almost a tick before the call that sets it.
-    pub fn timer(nominal: Duration, rule: impl Into<String>) -> Self {
-        let from = nominal.saturating_sub(super::timers::JIFFY_AT_MOST);
-        let to = nominal.mul_f64(1.15) + Duration::from_millis(300);
-        Self { derived: Some(nominal), ..Self::new(from, to, rule) }
-    }
-
     /// From the start of this window to the end of the later one.
     #[must_use]
     pub fn until(self, later: &Self) -> Self {
         Self::new(self.from, later.to, format!("{} to {}", self.rule, later.rule))
+    }
+
+    /// No later than the end of this window, and as early as one likes.
+    #[must_use]
+    pub fn at_latest(self) -> Self {
+        Self { from: Duration::ZERO, derived: None, ..self }
     }
 
     /// Says whether `elapsed`, a time that has just ended, lies inside. For one that ended before,
@@ -91,18 +85,15 @@ impl Window {
         if elapsed >= self.from && elapsed <= self.to {
             return Ok(());
         }
-        let expected = self.to_string();
-        let excused = self.to.saturating_add(stall);
-        if elapsed > self.to && elapsed <= excused && stall > TOLERATED_STALL {
-            return Err(Error::too_slow(format!(
-                "{what} {elapsed:.3?}, expected {expected}, but the machine stalled for {stall:.3?}"
-            )));
+        let error = Error::mismatch(what, self.to_string(), format!("{elapsed:.3?}"));
+        match elapsed.checked_sub(self.to) {
+            Some(late) => Err(stalled::excuse(error, stall, late.max(TOLERATED_STALL))),
+            None => Err(error),
         }
-        Err(Error::mismatch(what, expected, format!("{elapsed:.3?}")))
     }
 }
 
-/// A stall below this is ordinary scheduling and excuses nothing: windows allow for it already.
+/// A stall up to this is ordinary scheduling and excuses no lateness: windows allow for it already.
 const TOLERATED_STALL: Duration = Duration::from_millis(100);
 
 impl std::fmt::Display for Window {
@@ -130,11 +121,14 @@ mod tests {
 
     #[test]
     fn a_window_has_two_sides() {
-        let window = Window::timer(ms(1000), "one second");
-        assert!(window.judge("x", ms(1000)).is_ok());
-        assert!(window.judge("x", ms(1450)).is_ok());
-        assert_eq!(kind(window.judge("x", ms(980))), ErrorKind::Mismatch);
-        assert_eq!(kind(window.judge("x", ms(1451))), ErrorKind::Mismatch);
+        let window = Window::new(ms(990), ms(1450), "one second");
+        for inside in [990, 1000, 1450] {
+            assert!(window.judge("x", ms(inside)).is_ok(), "{inside}");
+        }
+        for outside in [989, 1451] {
+            let judged = window.judge_on("x", ms(outside), Duration::ZERO);
+            assert_eq!(kind(judged), ErrorKind::Mismatch, "{outside}");
+        }
     }
 
     #[test]
@@ -158,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_stalled_machine_excuses_lateness_but_not_haste() {
-        let window = Window::timer(ms(1000), "one second");
+        let window = Window::new(ms(990), ms(1450), "one second");
         assert_eq!(kind(window.judge_on("x", ms(1900), ms(500))), ErrorKind::TooSlow);
         assert_eq!(kind(window.judge_on("x", ms(2000), ms(500))), ErrorKind::Mismatch);
         assert_eq!(kind(window.judge_on("x", ms(900), ms(500))), ErrorKind::Mismatch);

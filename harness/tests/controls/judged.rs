@@ -20,6 +20,17 @@ pub fn cases(family: &mut Family) {
     family.case("fails_behind_a_black_hole").covers(id).source("here").run(behind_a_hole);
     family.case("returns_instead_of_blocking").covers(id).source("here").run(returns);
     family.case("too_early").covers(id).source("here").run(too_early);
+    family.case("too_late").covers(id).source("here").run(too_late);
+    family.case("a_segment_that_should_be_absent").covers(id).source("here").run(not_absent);
+    family.case("a_call_that_should_be_blocked").covers(id).source("here").run(not_blocked);
+    family.case("wrong_value").covers(id).source("here").run(wrong_value);
+    family.case("less_than_the_whole").covers(id).source("here").run(less_than_whole);
+    family.case("bytes_instead_of_the_end").covers(id).source("here").run(no_end);
+    family.case("no_signal_where_one_should_be").covers(id).source("here").run(no_signal);
+    family.case("a_signal_where_none_should_be").covers(id).source("here").run(a_signal);
+    family.case("returns_before_the_segment").covers(id).source("here").run(returns_before);
+    family.case("retries_too_often").covers(id).source("here").run(too_often);
+    family.case("beyond_a_limit").covers(id).source("here").run(beyond_a_limit);
 }
 
 async fn wrong_errno(scene: Scene, ip: Ip) -> Result {
@@ -132,7 +143,7 @@ async fn returns(scene: Scene) -> Result {
 
 async fn too_early(scene: Scene) -> Result {
     let Pair { a, .. } = scene.pair().connect().await?;
-    let lingers = Window::timer(Duration::from_secs(30), "SO_LINGER of 30 s");
+    let lingers = Window::wheel([Duration::from_secs(30)], "SO_LINGER of 30 s");
     a.close().await?.took_within(&lingers)?;
     Ok(())
 }
@@ -151,4 +162,85 @@ async fn redundant_unplug(scene: Scene) -> Result {
     let _all = lab.rules([packets().from("a").are_dropped()]).turn_on().await?;
     a.write("lost").ok().await?;
     lab.wire().expect(data().from("a").arrived(false)).await.map(drop)
+}
+
+async fn too_late(scene: Scene) -> Result {
+    let Pair { a, .. } = scene.pair().connect().await?;
+    a.set(option::RCVTIMEO, Duration::from_secs(2)).ok().await?;
+    let at_once = Window::wheel([Duration::from_millis(100)], "a tenth of a second");
+    a.read(1).errno(Errno::EAGAIN).await?.took_within(&at_once)?;
+    Ok(())
+}
+
+async fn not_absent(scene: Scene) -> Result {
+    let Pair { lab, a, b, .. } = scene.pair().connect().await?;
+    let established = lab.wire().mark().await?;
+    a.reset().await?;
+    b.kernel().is_gone().await?;
+    lab.wire().absent(established, rst().from("a").arrived(true)).await
+}
+
+async fn not_blocked(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().connect().await?;
+    a.write("here it is").ok().await?;
+    b.kernel().has_any_unread().await?;
+    let _pending = b.read(64).blocks().await?;
+    Ok(())
+}
+
+async fn wrong_value(scene: Scene) -> Result {
+    let Pair { a, .. } = scene.pair().connect().await?;
+    a.get(option::KEEPALIVE).await?.is(&1)?;
+    Ok(())
+}
+
+async fn less_than_whole(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().connect().await?;
+    a.write_pattern(1000).ok().await?;
+    a.shut_wr().ok().await?;
+    b.read_to_end().await?.whole(1001)?;
+    Ok(())
+}
+
+async fn no_end(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().connect().await?;
+    a.write("goes on").ok().await?;
+    b.read(64).eof().await?;
+    Ok(())
+}
+
+async fn no_signal(scene: Scene) -> Result {
+    let Pair { a, .. } = scene.pair().connect().await?;
+    a.write("heard").await?.with_sigpipe()?;
+    Ok(())
+}
+
+async fn a_signal(scene: Scene) -> Result {
+    let Pair { a, .. } = scene.pair().connect().await?;
+    a.shut_wr().ok().await?;
+    a.write("after the end").errno(Errno::EPIPE).await?.without_signal()?;
+    Ok(())
+}
+
+async fn returns_before(scene: Scene) -> Result {
+    let Pair { lab, a, .. } = scene.pair().connect().await?;
+    let written = a.write("first").await?;
+    a.shut_wr().ok().await?;
+    let end = lab.wire().expect(fin().from("a")).await?;
+    written.returned_after(&end)?;
+    Ok(())
+}
+
+/// By a timeout three times as long it would have had to end after two retransmissions.
+async fn too_often(scene: Scene) -> Result {
+    let pair = scene.pair().sysctl("a", "net.ipv4.tcp_retries2", 2).connect().await?;
+    let _hole = pair.lab.black_hole().open().await?;
+    let unacknowledged = pair.write_unacknowledged(Errno::ETIMEDOUT).await?;
+    unacknowledged.judge(&GiveUp::of(2, 3 * unacknowledged.rto))
+}
+
+async fn beyond_a_limit(scene: Scene) -> Result {
+    let Pair { a, .. } = scene.pair().connect().await?;
+    let written = a.write("seven b").ok().await?;
+    check("bytes written", written, less_than(7))
 }

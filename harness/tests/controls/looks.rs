@@ -6,7 +6,7 @@ use crate::common::{self, Checked, Named, Seen, life, run, running, until};
 use crate::ends::LEAKED;
 
 pub fn tests() -> Vec<Trial> {
-    let tests: [Named; 19] = [
+    let tests: [Named; 26] = [
         ("a_wrong_errno_is_told_with_the_right_one", wrong_errno),
         ("wrong_bytes_are_told", wrong_bytes),
         ("an_unforeseen_error_is_told", unforeseen),
@@ -19,6 +19,13 @@ pub fn tests() -> Vec<Trial> {
         ("a_fault_behind_another_one_fails_its_case", redundant),
         ("the_sockets_are_told_as_they_were_when_it_failed", behind_a_hole),
         ("a_wrong_time_is_told_with_its_rule", wrong_time),
+        ("a_segment_that_is_not_absent_is_told", not_absent),
+        ("a_call_that_is_not_blocked_is_told_with_what_it_returned", not_blocked),
+        ("a_wrong_value_is_told_with_the_right_one", wrong_value),
+        ("bytes_instead_of_the_end_of_file_are_told", no_end),
+        ("a_signal_too_few_or_too_many_is_told", signals),
+        ("a_call_that_returned_too_soon_is_told_with_the_segment", returned_before),
+        ("a_retransmission_too_many_is_told_with_the_limit", too_often),
         ("a_hung_case_is_ended_with_its_story_so_far", hung),
         ("a_spinning_case_is_ended_with_its_story_so_far", spinning),
         ("a_dead_case_leaves_its_story", dead),
@@ -145,7 +152,52 @@ fn behind_a_hole() -> Checked {
 fn wrong_time() -> Checked {
     let expected = "expected: blocks for 5s\n        seen: 0 (end of file)";
     fails_in_full("judged::returns_instead_of_blocking", &[expected])?;
-    fails_in_full("judged::too_early", &["a/client: close(4) took", "SO_LINGER of 30 s"])
+    fails_in_full("judged::too_early", &["a/client: close(4) took", "SO_LINGER of 30 s"])?;
+    let expected = "(a tenth of a second)\n        seen: 2.";
+    fails_in_full("judged::too_late", &["a/client: read(4, 1) took", expected])
+}
+
+fn not_absent() -> Checked {
+    let expected = "    expected: no RST from a";
+    fails_in_full("judged::a_segment_that_should_be_absent", &[expected, "seen: ", "a > b RST"])
+}
+
+fn not_blocked() -> Checked {
+    let seen = "seen: 10 \"here it is\"";
+    let what = ["b/server: read(5, 64)", "expected: ", seen];
+    fails_in_full("judged::a_call_that_should_be_blocked", &what)
+}
+
+fn wrong_value() -> Checked {
+    let what = "a/client: getsockopt(4, SO_KEEPALIVE)";
+    fails_in_full("judged::wrong_value", &[what, "expected: 1\n        seen: 0"])?;
+    let parts = ["expected: Drained { bytes: 1001,", "seen: Drained { bytes: 1000,"];
+    fails_in_full("judged::less_than_the_whole", &parts)?;
+    let expected = "bytes written\n    expected: less than 7\n        seen: 7";
+    fails_in_full("judged::beyond_a_limit", &[expected])
+}
+
+fn no_end() -> Checked {
+    let expected = "expected: 0 (end of file)\n        seen: 7 \"goes on\"";
+    fails_in_full("judged::bytes_instead_of_the_end", &["b/server: read(5, 64)", expected])
+}
+
+fn signals() -> Checked {
+    let expected = "expected: SIGPIPE raised once\n        seen: 5";
+    fails_in_full("judged::no_signal_where_one_should_be", &["a/client: write(4, 5)", expected])?;
+    let expected = "expected: no signal raised\n        seen: -1 EPIPE, signal raised";
+    fails_in_full("judged::a_signal_where_none_should_be", &["a/client: write(4, 13)", expected])
+}
+
+fn returned_before() -> Checked {
+    let expected =
+        ["a/client: write(4, 5)", "expected: returns after ", "a > b FIN+ACK", "before it"];
+    fails_in_full("judged::returns_before_the_segment", &expected)
+}
+
+fn too_often() -> Checked {
+    let expected = "retransmissions\n    expected: at most 2 within 1.4s\n        seen: 3";
+    fails_in_full("judged::retries_too_often", &[expected])
 }
 
 fn hung() -> Checked {

@@ -89,7 +89,7 @@ async fn a_black_hole_leaves_address_resolution_alone(scene: Scene, ip: Ip) -> R
     let hole = lab.black_hole().open().await?;
     let process = a.process().await?;
     let far = b.address(ip, PORT);
-    let connect = process.socket(far).ok().await?.connect(far).start().await?.blocked().await?;
+    let connect = process.socket(far).ok().await?.connect(far).blocks().await?;
     lab.wire().expect(syn().from("a").arrived(false)).await?;
     same("a's neighbour", Some(b.mac().to_vec()), a.rtnl()?.neighbour(b.ip(ip)).await?)?;
     let connect = connect.stays_blocked(Duration::from_millis(500)).await?;

@@ -38,6 +38,11 @@ type Action = (Kill, bool);
 const PANIC: Action = (Lab::panic, false);
 const POWER_OFF: Action = (Lab::power_off, true);
 
+const RETRIES: u32 = 2;
+const ORPHAN_RETRIES: u32 = 1;
+/// Over between two keepalive probes, and between two timeouts.
+const USER_TIMEOUT: Duration = Duration::from_millis(1500);
+
 /// More than the other machine has room for, less than the survivor has.
 const MUCH: u32 = 20_000;
 
@@ -79,7 +84,7 @@ pub fn cases(family: &mut Family) {
     }
 }
 
-/// The survivor's evidence, but for the time it took.
+/// The survivor's evidence, but for the time it took, and for how often it repeated itself.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     results: Vec<String>,
@@ -98,16 +103,15 @@ async fn seen(
     let mut pair = scene
         .pair()
         .kind("b", kind)
-        .sysctl("a", "net.ipv4.tcp_retries2", 2)
-        .sysctl("a", "net.ipv4.tcp_orphan_retries", 1)
+        .sysctl("a", "net.ipv4.tcp_retries2", RETRIES)
+        .sysctl("a", "net.ipv4.tcp_orphan_retries", ORPHAN_RETRIES)
         .sysctl("a", "net.ipv4.tcp_syn_retries", 1)
         .sysctl("a", "net.ipv4.tcp_syn_linear_timeouts", 0)
         .option_on_a(option::KEEPIDLE, 1)
         .option_on_a(option::KEEPINTVL, 1)
         .option_on_a(option::KEEPCNT, 2);
-    // Over between two probes, or two timeouts.
     if matches!(survivor, IdleUnderUserTimeout | WritesUnderUserTimeout) {
-        pair = pair.option_on_a(option::USER_TIMEOUT, 1500);
+        pair = pair.option_on_a(option::USER_TIMEOUT, USER_TIMEOUT.as_millis() as i32);
     }
     if survivor == ProbesTheWindow {
         pair = pair.small_window_at_b();
@@ -116,6 +120,7 @@ async fn seen(
         pair = pair.direct();
     }
     let pair = pair.connect().await?;
+    let rto = pair.a.rto().await?;
     let (mut results, mut states) = (Vec::new(), Vec::new());
     if survivor == ProbesTheWindow {
         pair.close_window(MUCH).await?;
@@ -152,16 +157,21 @@ async fn seen(
         }
         Idle | IdleUnderUserTimeout | ProbesTheWindow => {}
     }
+    let silent = direct && dark;
     match survivor {
         Connects => {}
         Closes => {
             states.push(state(&a)?);
-            a.kernel().is_gone().await?;
+            let gone = a.kernel().is_gone().await?;
+            let fins = lab.wire().retries_of(&lab.wire().expect(fin().from("a")).await?).await?;
+            GiveUp::of(ORPHAN_RETRIES, rto).judge_sighting(&fins, &gone)?;
         }
         _ => {
             let reading = a.read(1).on("reader").blocks().await?;
             states.push(state(&a)?);
-            results.push(format!("{:?}", reading.done().await?.answer()));
+            let told = reading.done().await?;
+            gave_up(&lab, survivor, silent, (before, rto), told.ended()).await?;
+            results.push(format!("{:?}", told.answer()));
             states.push(state(&a)?);
             results.push(format!("{:?}", a.read(1).await?.answer()));
             results.push(format!("{:?}", a.write("still?").await?.answer()));
@@ -177,8 +187,37 @@ async fn seen(
         let Segment { from, retransmission, probe, .. } = segment;
         format!("{from}: {} again: {retransmission} probe: {probe}", segment.headline())
     });
-    let segments = seen.collect();
+    let mut segments: Vec<_> = seen.collect();
+    // How often it was sent again depends on the timeout, and that on how long the handshake took:
+    // each number has been judged by its own.
+    segments.dedup_by(|again, last| again == last && last.contains("again: true"));
     Ok(Seen { results, states, segments })
+}
+
+/// Judges when a survivor that sends something again and again was told, and how often it was sent
+/// by then.
+async fn gave_up(
+    lab: &Lab,
+    survivor: Survivor,
+    silent: bool,
+    (before, rto): (Mark, Duration),
+    told: Stamp,
+) -> Result {
+    let wire = lab.wire();
+    let first = match survivor {
+        Writes | WritesUnderKeepalive | WritesUnderUserTimeout => data().from("a"),
+        ShutsDown => fin().from("a"),
+        _ => return Ok(()),
+    };
+    if silent {
+        return wire.absent(before, first).await;
+    }
+    let retries = wire.retries_of(&wire.expect(first).after(before).await?).await?;
+    if survivor == WritesUnderUserTimeout {
+        let lasted = told.since(retries.first_timeout().at());
+        return Window::wheel([USER_TIMEOUT], "TCP_USER_TIMEOUT").judge("it lasted", lasted);
+    }
+    GiveUp::of(RETRIES, rto).judge(&retries, told)
 }
 
 /// The survivor's socket, and what its timer is for.

@@ -109,7 +109,7 @@ async fn address_resolution_is_taken_once(scene: Scene, ip: Ip) -> Result {
     let silence = lab.swallow_address_resolution().await?;
     let process = lab.host("a")?.process().await?;
     let far = lab.host("b")?.address(ip, PORT);
-    let connect = process.socket(far).ok().await?.connect(far).start().await?.blocked().await?;
+    let connect = process.socket(far).ok().await?.connect(far).blocks().await?;
     let connect = connect.stays_blocked(Duration::from_millis(100)).await?;
     same("what the second took", 0, silence.swallowed().await?)?;
     hole.lift().await?;

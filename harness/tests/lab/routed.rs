@@ -186,7 +186,8 @@ async fn an_idle_connection_is_forgotten(scene: Scene, ip: Ip) -> Result {
     lab.wire().settle().await?;
     let last = lab.wire().segments().last().expect("a handshake was seen").at();
     let forgotten = tracking.forgets_within(Duration::from_secs(4)).await?;
-    Window::timer(idle, "nf_conntrack_tcp_timeout_established")
+    tracking
+        .idle_window(idle, Duration::from_secs(4))
         .judge("the entry lived", forgotten.since(last))?;
     a.kernel().is(State::Established)?;
     tracking.lift().await
