@@ -9,11 +9,13 @@ pub fn cases(family: &mut Family) {
         .case("destroyed_connection_is_aborted_here_and_reset_there")
         .covers(["AB-17"])
         .source("tcp.c tcp_abort; ss(8) --kill")
+        .needs([Need::SockDestroy])
         .across(Ip::BOTH, connection);
     family
         .case("destroyed_time_wait_leaves_without_a_word")
         .covers(["AB-17"])
         .source("tcp.c tcp_abort; inet_timewait_sock.c inet_twsk_deschedule_put")
+        .needs([Need::SockDestroy])
         .across(Ip::BOTH, time_wait);
 }
 

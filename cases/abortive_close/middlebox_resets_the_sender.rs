@@ -9,6 +9,7 @@ pub fn cases(family: &mut Family) {
         .case("middlebox_reset_reaches_the_sender_and_leaves_the_receiver_unaware")
         .covers(["AB-19"])
         .source("nft(8) reject; tcp_input.c tcp_reset; RFC 9293 3.5.1 (half-open)")
+        .needs([Need::Reject])
         .across(Ip::BOTH, one_side_only);
 }
 

@@ -17,6 +17,7 @@ pub fn cases(family: &mut Family) {
         .case("close_beyond_tcp_max_orphans_resets_what_it_has_just_finished")
         .covers(["AB-23"])
         .source("tcp.c __tcp_close, tcp_check_oom; ip-sysctl tcp_max_orphans")
+        .needs([Need::Guest])
         .waits(Duration::from_secs(5))
         .across(Ip::BOTH, one_too_many);
 }

@@ -15,6 +15,7 @@ pub fn cases(family: &mut Family) {
         .case("a_corrupt_segment_neither_brings_nor_ends_anything")
         .covers(["IM-06"])
         .source("RFC 9293 3.1; tcp_ipv4.c tcp_v4_rcv; sch_netem.c netem_enqueue")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(3))
         .across(CloseKind::OVER_BOTH, corrupt);
 }

@@ -14,12 +14,14 @@ pub fn cases(family: &mut Family) {
         .case("keepalive_finds_the_same_silence_behind_a_loss_and_behind_a_dead_link")
         .covers(["IM-14"])
         .source("tcp_timer.c tcp_keepalive_timer; sch_netem.c loss_event")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, asks);
     family
         .case("survivor_that_says_nothing_hears_nothing_of_either")
         .covers(["IM-14"])
         .source("tcp_timer.c; RFC 9293 3.8.4")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, is_silent);
     family
@@ -27,6 +29,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-15"])
         .claims(["A34"])
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, near);
 }

@@ -15,6 +15,7 @@ pub fn cases(family: &mut Family) {
         .case("delay_makes_the_end_late_and_nothing_else")
         .covers(["IM-01"])
         .source("RFC 9293 3.6; tcp.c __tcp_close; sch_netem.c netem_enqueue")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(1))
         .across(CloseKind::OVER_BOTH, late);
 }

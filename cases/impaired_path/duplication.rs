@@ -13,6 +13,7 @@ pub fn cases(family: &mut Family) {
         .case("copies_of_an_ending_change_nothing")
         .covers(["IM-04"])
         .source("RFC 9293 3.10.7.1, 3.10.7.4; tcp_input.c tcp_data_queue")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(1))
         .across(CloseKind::OVER_BOTH, twice);
 }

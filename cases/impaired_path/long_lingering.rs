@@ -32,6 +32,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-07"])
         .claims(["A11", "B38"])
         .source(source)
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(ways, there_and_back);
     family
@@ -39,12 +40,14 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-07"])
         .claims(["A11", "B38"])
         .source(source)
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(ways, acknowledged_before);
     family
         .case("close_that_does_not_linger_is_back_before_anything_arrives")
         .covers(["IM-07"])
         .source("tcp.c __tcp_close")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across([ways[0], ways[3], ways[4]], without_lingering);
     family
@@ -52,6 +55,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-08"])
         .claims(["A12", "B36"])
         .source("tcp.c __tcp_close; stream.c sk_stream_wait_close")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, too_short);
 }

@@ -18,6 +18,7 @@ pub fn cases(family: &mut Family) {
         .case("loss_delays_what_a_fin_promises_and_takes_what_a_reset_leaves")
         .covers(["IM-03"])
         .source("RFC 6298 5; RFC 9293 3.5.2; tcp_output.c tcp_send_active_reset")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(5))
         .across(CloseKind::OVER_BOTH, lossy);
 }

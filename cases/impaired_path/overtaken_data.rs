@@ -15,6 +15,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-09"])
         .claims(["A26"])
         .source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, fin_first);
     family
@@ -22,6 +23,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-10"])
         .claims(["A3"])
         .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, still_read);
     family
@@ -29,6 +31,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-10"])
         .claims(["A3"])
         .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, lost);
 }

@@ -15,6 +15,7 @@ pub fn cases(family: &mut Family) {
         .case("overtaking_shuffles_segments_and_not_what_is_read")
         .covers(["IM-05"])
         .source("RFC 9293 3.10.7.4; RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(1))
         .across(CloseKind::OVER_BOTH, overtakes);
 }

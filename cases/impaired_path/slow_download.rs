@@ -24,6 +24,7 @@ pub fn cases(family: &mut Family) {
         .case("server_that_waits_for_room_cuts_off_a_slow_download")
         .covers(["IN-10"])
         .source("stream.c sk_stream_write_space; tcp(7) SIOCOUTQNSD")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(4))
         .across(servers, serve);
 }

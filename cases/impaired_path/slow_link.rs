@@ -17,6 +17,7 @@ pub fn cases(family: &mut Family) {
         .case("full_send_queue_on_a_slow_link_is_delivered_or_thrown_away")
         .covers(["IM-11"])
         .source("tcp.c __tcp_close, tcp_disconnect; sch_netem.c packet_time_ns")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(CloseKind::OVER_BOTH, part_with_a_full_queue);
     family
@@ -24,6 +25,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-12"])
         .claims(["A11"])
         .source("stream.c sk_stream_wait_close")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, linger_long_enough);
     family
@@ -31,6 +33,7 @@ pub fn cases(family: &mut Family) {
         .covers(["IM-12"])
         .claims(["A12", "B36"])
         .source("stream.c sk_stream_wait_close; tcp.c __tcp_close")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, linger_too_short);
 }

@@ -16,7 +16,7 @@ pub fn cases(family: &mut Family) {
         .case("answer_to_a_query_that_a_balancer_forgot_never_reaches_the_client")
         .covers(["IN-05"])
         .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c; tcp_retries2")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Conntrack])
         .waits(timers::A_DAY)
         .across([("reset", Strangers::Reset), ("dropped", Strangers::Drop)], never_answered);
 }

@@ -10,6 +10,7 @@ pub fn cases(family: &mut Family) {
         .case("reset_takes_a_half_open_connection_away")
         .covers(["LQ-06"])
         .source("RFC 9293 3.10.7.4; tcp_minisocks.c tcp_check_req (embryonic_reset)")
+        .needs([Need::Nft])
         .across(Ip::BOTH, taken_away);
 }
 

@@ -20,6 +20,7 @@ pub fn cases(family: &mut Family) {
         .case("lost_challenge_costs_a_reconnecting_client_a_second")
         .covers(["LC-11"])
         .source("tcp_input.c tcp_send_challenge_ack, tcp_rcv_synsent_state_process")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, lost);
 }

@@ -9,6 +9,7 @@ pub fn cases(family: &mut Family) {
         .case("lost_fin_makes_the_end_of_file_late")
         .covers(["LC-01"])
         .source("tcp_output.c tcp_schedule_loss_probe; RFC 6298 5.5")
+        .needs([Need::Nft])
         .waits(Duration::from_millis(900))
         .across(
             [

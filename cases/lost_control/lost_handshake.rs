@@ -10,12 +10,14 @@ pub fn cases(family: &mut Family) {
         .case("lost_syn_is_sent_again_after_a_second")
         .covers(["LC-05"])
         .source("RFC 6298 2.1; tcp_timer.c tcp_retransmit_timer; tcp.h TCP_TIMEOUT_INIT")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(1))
         .across(Ip::BOTH, first);
     family
         .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
         .covers(["LC-06"])
         .source("inet_connection_sock.c reqsk_timer_handler; tcp_minisocks.c tcp_check_req")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(2))
         .across(
             [("by_timer_ipv4", (Ip::V4, Side::Server)), ("by_timer_ipv6", (Ip::V6, Side::Server))],
@@ -26,7 +28,7 @@ pub fn cases(family: &mut Family) {
         .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
         .covers(["LC-06"])
         .source("tcp_minisocks.c tcp_check_req; ip-sysctl tcp_syn_linear_timeouts (Linux 6.5)")
-        .needs([Need::Kernel(6, 5)])
+        .needs([Need::Nft, Need::Kernel(6, 5)])
         .waits(Duration::from_secs(2))
         .across(
             [
@@ -39,6 +41,7 @@ pub fn cases(family: &mut Family) {
         .case("data_makes_up_for_a_lost_third_segment")
         .covers(["LC-09"])
         .source("tcp_minisocks.c tcp_check_req")
+        .needs([Need::Nft])
         .across(Ip::BOTH, third);
 }
 

@@ -14,6 +14,7 @@ pub fn cases(family: &mut Family) {
         .case("first_to_speak_after_a_balancer_forgot_is_reset")
         .covers(["NF-24"])
         .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
+        .needs([Need::Conntrack])
         .waits(Duration::from_millis(1500))
         .across(
             [
@@ -28,7 +29,7 @@ pub fn cases(family: &mut Family) {
         .case("first_to_speak_after_350_seconds_is_reset")
         .covers(["NF-24"])
         .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Conntrack])
         .waits(STOCK)
         .across([("client", "a"), ("server", "b")], |scene, first| {
             reset(scene, first, Ip::V4, STOCK)

@@ -33,6 +33,7 @@ pub fn cases(family: &mut Family) {
         .case("path_that_loses_everything_looks_like_a_pulled_cable")
         .covers(["NF-01"])
         .source("sch_netem.c loss_event; tcp_timer.c tcp_write_timeout")
+        .needs([Need::Netem])
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, lost);
 }

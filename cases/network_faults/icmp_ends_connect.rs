@@ -11,6 +11,7 @@ pub fn cases(family: &mut Family) {
         .case("icmp_error_ends_connect_with_the_errno_of_its_code")
         .covers(["NF-27"])
         .source("tcp_ipv4.c tcp_v4_err; icmp.c icmp_err_convert, icmpv6_err_convert")
+        .needs([Need::Nft])
         .waits(Duration::from_millis(1300))
         .across(
             [
@@ -45,12 +46,14 @@ pub fn cases(family: &mut Family) {
         .case("packet_too_long_does_not_end_connect")
         .covers(["NF-27"])
         .source("tcp_ipv4.c tcp_v4_err (ICMP_FRAG_NEEDED is about the path, no error)")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(3))
         .run(goes_on);
     family
         .case("icmp_error_under_the_socket_s_lock_waits_for_the_next_syn")
         .covers(["NF-28"])
         .source("tcp_ipv4.c tcp_v4_err (sock_owned_by_user, LINUX_MIB_LOCKDROPPEDICMPS)")
+        .needs([Need::Nft])
         .waits(Duration::from_millis(1300))
         .across(Ip::BOTH, under_the_lock);
 }

@@ -16,6 +16,7 @@ pub fn cases(family: &mut Family) {
         .case("hard_icmp_error_only_names_the_timeout")
         .covers(["NF-13"])
         .source("RFC 5927 4.1; tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(4))
         .across(
             [
@@ -32,13 +33,14 @@ pub fn cases(family: &mut Family) {
         .case("hard_icmp_error_names_the_timeout_after_a_quarter_of_an_hour")
         .covers(["NF-13"])
         .source("RFC 5927 4.1; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Nft])
         .waits(Duration::from_secs(940))
         .run(|scene| named(scene, (Ip::V4, PortUnreachable, ECONNREFUSED), timers::STOCK_RETRIES));
     family
         .case("routing_loop_only_names_the_timeout")
         .covers(["NF-30"])
         .source("RFC 792 (type 11); tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(4))
         .across(
             [
@@ -51,7 +53,7 @@ pub fn cases(family: &mut Family) {
         .case("routing_loop_names_the_timeout_after_a_quarter_of_an_hour")
         .covers(["NF-30"])
         .source("RFC 792 (type 11); tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Nft])
         .waits(Duration::from_secs(940))
         .run(|scene| named(scene, (Ip::V4, TimeExceeded, EHOSTUNREACH), timers::STOCK_RETRIES));
 }

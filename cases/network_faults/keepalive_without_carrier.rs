@@ -24,13 +24,14 @@ pub fn cases(family: &mut Family) {
         .case("icmp_error_about_a_keepalive_probe_is_ignored")
         .covers(["NF-18"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
+        .needs([Need::Nft])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, |scene, ip| ignored(scene, ip, SHORT));
     family
         .case("icmp_error_about_a_stock_keepalive_probe_is_ignored")
         .covers(["NF-18"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Nft])
         .waits(Keepalive::STOCK.end())
         .run(|scene| ignored(scene, Ip::V4, Keepalive::STOCK));
 }

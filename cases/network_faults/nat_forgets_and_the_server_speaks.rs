@@ -13,19 +13,21 @@ pub fn cases(family: &mut Family) {
         .case("server_behind_a_dropping_nat_that_forgot_times_out")
         .covers(["NF-22"])
         .source("nf_conntrack_core.c nf_conntrack_in; tcp_timer.c tcp_write_timeout")
+        .needs([Need::Conntrack])
         .waits(Duration::from_secs(4))
         .across(Ip::BOTH, |scene, ip| dropped(scene, ip, RETRIES));
     family
         .case("stock_server_behind_a_dropping_nat_that_forgot_tries_for_a_quarter_of_an_hour")
         .covers(["NF-22"])
         .source("nf_conntrack_core.c nf_conntrack_in; ip-sysctl tcp_retries2 (924.6 seconds)")
-        .needs([Need::VirtualTime])
+        .needs([Need::VirtualTime, Need::Conntrack])
         .waits(Duration::from_secs(940))
         .run(|scene| dropped(scene, Ip::V4, timers::STOCK_RETRIES));
     family
         .case("server_behind_a_nat_that_forgot_is_reset_by_it")
         .covers(["NF-22"])
         .source("tcp_ipv4.c tcp_v4_rcv (no_tcp_socket); RFC 9293 3.5.1")
+        .needs([Need::Conntrack])
         .across(Ip::BOTH, reset);
 }
 

@@ -16,6 +16,7 @@ pub fn cases(family: &mut Family) {
         .case("untranslated_segment_gets_its_sender_reset")
         .covers(["NF-23"])
         .source("nf_nat_core.c nf_nat_inet_fn; kubernetes issue 74839; RFC 9293 3.5.2")
+        .needs([Need::Conntrack])
         .across(
             [
                 ("forgotten_ipv4", (Ip::V4, Cause::Forgotten)),
@@ -29,6 +30,7 @@ pub fn cases(family: &mut Family) {
         .case("segment_out_of_the_window_is_harmless_where_it_is_dropped_or_translated")
         .covers(["NF-23"])
         .source("nf_conntrack_proto_tcp.c tcp_in_window (tcp_be_liberal); RFC 9293 3.10.7.4")
+        .needs([Need::Conntrack])
         .across(
             [
                 ("dropped_ipv4", (Ip::V4, Cure::Dropped)),

@@ -13,7 +13,7 @@ pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
         ($($name:ident)*) => {
             $(family.case(stringify!($name)).covers(["ZZ-22"]).source("lastack's own word")
-                .across(Ip::BOTH, $name);)*
+                .needs([Need::Netem]).across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -30,6 +30,7 @@ pub fn cases(family: &mut Family) {
         .case("every_setting_is_taken_by_the_kernel")
         .covers(["ZZ-22"])
         .source("lastack's own word")
+        .needs([Need::Netem])
         .run(every_setting_is_taken_by_the_kernel);
 }
 

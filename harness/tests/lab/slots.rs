@@ -12,7 +12,7 @@ pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
         ($($name:ident)*) => {
             $(family.case(stringify!($name)).covers(["ZZ-44"]).source("sch_netem.c get_slot_next")
-                .waits(2 * QUIET).across(Ip::BOTH, $name);)*
+                .needs([Need::Netem]).waits(2 * QUIET).across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -30,7 +30,7 @@ pub fn cases(family: &mut Family) {
         .case("slots_are_spread_as_their_distribution_says")
         .covers(["ZZ-44"])
         .source("sch_netem.c get_slot_next")
-        .needs([Need::VirtualTime])
+        .needs([Need::Netem, Need::VirtualTime])
         .waits(u32::from(SLOTS) * SLOT)
         .across(spread, slots_are_spread);
 }
