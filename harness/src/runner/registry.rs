@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::case::{Case, Family};
+use super::case::Case;
+use super::registration::Family;
 
 /// One case file, as the case crate's build script found it.
 #[derive(Debug, Clone, Copy)]
@@ -174,10 +175,12 @@ mod tests {
 
     #[test]
     fn a_row_with_two_homes_names_both() {
-        let one: fn(&mut Family) =
-            |family| family.case("one").covers(["LI-01"]).source("s").run(nothing);
-        let two: fn(&mut Family) =
-            |family| family.case("two").covers(["LI-01"]).source("s").run(nothing);
+        let one: fn(&mut Family) = |family| {
+            family.case("one").covers(["LI-01"]).source("s").run(nothing);
+        };
+        let two: fn(&mut Family) = |family| {
+            family.case("two").covers(["LI-01"]).source("s").run(nothing);
+        };
         assert_eq!(
             build(&[("linger/a.rs", one), ("linger/b.rs", two)]).unwrap_err(),
             ["linger/a.rs and linger/b.rs: both cover LI-01; a row of the catalogue has one file"]
@@ -187,8 +190,12 @@ mod tests {
     #[test]
     fn a_name_used_twice_is_told_with_its_files() {
         let problems = build(&[
-            ("linger/a.rs", |family| family.case("x").covers(["LI-01"]).source("s").run(nothing)),
-            ("linger/b.rs", |family| family.case("x").covers(["LI-02"]).source("s").run(nothing)),
+            ("linger/a.rs", |family| {
+                family.case("x").covers(["LI-01"]).source("s").run(nothing);
+            }),
+            ("linger/b.rs", |family| {
+                family.case("x").covers(["LI-02"]).source("s").run(nothing);
+            }),
         ])
         .unwrap_err();
         assert_eq!(problems, ["linger/a.rs and linger/b.rs: two cases are named linger::x"]);
