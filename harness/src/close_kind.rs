@@ -28,6 +28,15 @@ pub enum CloseKind {
 }
 
 impl CloseKind {
+    /// Every way, with the names test variants carry.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("close", Self::Close),
+        ("half_close", Self::HalfClose),
+        ("kill", Self::Kill),
+        ("linger_zero", Self::LingerZero),
+        ("unread_data", Self::Unread),
+    ];
+
     /// Every way over either Internet protocol, with the names test variants carry.
     pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
         ("close_ipv4", (Self::Close, Ip::V4)),

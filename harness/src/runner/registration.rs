@@ -332,18 +332,25 @@ impl<'rule> Registration<'rule> {
     fn done(self) -> Registered<'rule> {
         let Self { rule, name, about, .. } = self;
         rule.open.retain(|open| *open != name);
-        Registered { rule, about }
+        Registered { rule, name, about }
     }
 }
 
-/// A case that is registered, and may have a twin.
+/// A case that is registered, and may have more variants or a twin.
 #[derive(Debug)]
 pub struct Registered<'rule> {
     rule: &'rule mut Rule,
+    name: &'static str,
     about: About,
 }
 
 impl<'rule> Registered<'rule> {
+    /// More variants of it, which need something else, or are told by another body. It begins
+    /// again with what its rule says.
+    pub fn more(self) -> Registration<'rule> {
+        self.rule.case(self.name)
+    }
+
     /// Its twin with stock values: a case of another name and body about which the same is said,
     /// except that it is a [`Rule::stock`] one.
     pub fn stock(self, name: &'static str) -> Registration<'rule> {
@@ -438,6 +445,19 @@ mod tests {
         assert_eq!(slow.needs, [Need::VirtualTime, Need::Nft]);
         assert_eq!(slow.waits, Duration::from_secs(940));
         assert_eq!(cases[0].waits, Duration::from_secs(4));
+    }
+
+    #[test]
+    fn more_variants_of_a_case_begin_with_what_its_rule_says() {
+        let mut family = family();
+        let rule = family.rule(["HC-01"]);
+        rule.case("either").needs([Need::Nft]).across(Ip::BOTH, nothing_across).more().run(nothing);
+        let (cases, problems) = family.into_parts();
+        assert_eq!(problems, [""; 0]);
+        let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        let either = "half_close::either";
+        assert_eq!(names, [&format!("{either}::ipv4"), &format!("{either}::ipv6"), either]);
+        assert_eq!((cases[0].needs.len(), cases[2].needs.len()), (1, 0));
     }
 
     #[test]
