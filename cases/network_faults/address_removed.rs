@@ -10,46 +10,28 @@ use lastack::wire::{Kind, Stray};
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("own_address_removed_while_idle_ends_the_next_write_later")
-        .covers(["NF-09"])
-        .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer")
+    let rule = family.rule(["NF-09"]).waits(Duration::from_secs(4));
+    rule.source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer");
+    rule.case("own_address_removed_while_idle_ends_the_next_write_later")
         .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, |scene, ip| idle(scene, ip, RETRIES));
-    family
-        .case("stock_write_without_its_address_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-09"])
+        .across(Ip::BOTH, |scene, ip| idle(scene, ip, RETRIES))
+        .stock("stock_write_without_its_address_is_told_after_a_quarter_of_an_hour")
         .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| idle(scene, Ip::V6, timers::STOCK_RETRIES));
-    family
-        .case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
-        .covers(["NF-09"])
+    rule.case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
         .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES));
-    family
-        .case("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-09"])
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES))
+        .stock("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
         .source(
             "af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2",
         )
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| in_flight(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("peer_without_its_address_is_silent")
+    rule.case("peer_without_its_address_is_silent")
         .covers(["NF-10"])
         .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| peer(scene, ip, RETRIES));
-    family
-        .case("stock_peer_without_its_address_is_silent_for_a_quarter_of_an_hour")
-        .covers(["NF-10"])
+        .across(Ip::BOTH, |scene, ip| peer(scene, ip, RETRIES))
+        .stock("stock_peer_without_its_address_is_silent_for_a_quarter_of_an_hour")
         .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| peer(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 
