@@ -5,20 +5,14 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("negative_user_timeout_is_refused")
-        .covers(["UT-12"])
-        .source("tcp.c do_tcp_setsockopt TCP_USER_TIMEOUT; tcp(7)")
-        .across(Ip::BOTH, refused);
-    family
-        .case("accepted_socket_inherits_the_user_timeout_and_acts_on_it")
+    let rule = family.rule(["UT-12"]).waits(Duration::from_secs(1));
+    rule.source("tcp.c do_tcp_setsockopt TCP_USER_TIMEOUT; tcp(7)");
+    rule.case("negative_user_timeout_is_refused").across(Ip::BOTH, refused);
+    rule.case("accepted_socket_inherits_the_user_timeout_and_acts_on_it")
         .covers(["UT-13"])
         .source("sock.c sk_clone_lock; tcp(7) TCP_USER_TIMEOUT; accept(2)")
-        .waits(Duration::from_secs(1))
         .across(Ip::BOTH, inherited);
-    family
-        .case("user_timeout_of_zero_takes_it_back")
-        .covers(["UT-12"])
+    rule.case("user_timeout_of_zero_takes_it_back")
         .source("tcp_timer.c retransmits_timed_out; tcp(7)")
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, taken_back);
