@@ -4,7 +4,6 @@ use nix::errno::Errno;
 
 use crate::{
     error::{Error, Result},
-    lab::Ip,
     pair::End,
     process::ProcessEnd,
     sys::sock_diag::State,
@@ -35,20 +34,6 @@ impl CloseKind {
         ("kill", Self::Kill),
         ("linger_zero", Self::LingerZero),
         ("unread_data", Self::Unread),
-    ];
-
-    /// Every way over either Internet protocol, with the names test variants carry.
-    pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
-        ("close_ipv4", (Self::Close, Ip::V4)),
-        ("close_ipv6", (Self::Close, Ip::V6)),
-        ("half_close_ipv4", (Self::HalfClose, Ip::V4)),
-        ("half_close_ipv6", (Self::HalfClose, Ip::V6)),
-        ("kill_ipv4", (Self::Kill, Ip::V4)),
-        ("kill_ipv6", (Self::Kill, Ip::V6)),
-        ("linger_zero_ipv4", (Self::LingerZero, Ip::V4)),
-        ("linger_zero_ipv6", (Self::LingerZero, Ip::V6)),
-        ("unread_data_ipv4", (Self::Unread, Ip::V4)),
-        ("unread_data_ipv6", (Self::Unread, Ip::V6)),
     ];
 
     /// Whether the end is a FIN, which follows everything written and is sent until it arrives.
