@@ -146,6 +146,7 @@ pub mod network_faults {
     pub mod no_route;
     pub mod own_interface_down;
     pub mod peer_link_down;
+    pub mod peers_address_removed;
     pub mod unreachable_keeps_the_pace;
 }
 
@@ -228,6 +229,7 @@ pub mod user_timeout {
     pub mod closed_window;
     pub mod connecting;
     pub mod idle_connection;
+    pub mod inherited;
     pub mod late_acknowledgement;
     pub mod no_room_to_send;
     pub mod values;
