@@ -1,9 +1,14 @@
 //! Finds the case files: `<family>/<scenario>.rs`, for every folder here that is not the
 //! crate's own. A new file needs no other edit; one without `pub fn cases` does not compile.
 //! Beside them it makes a table of the catalogue that they cover.
+//!
+//! The modules are listed in `families.rs`, which is checked in because rustfmt and rust-analyzer
+//! find files by reading `mod`. As Cargo does with its lock file, this script brings it up to date.
 
 use std::error::Error;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,11 +18,14 @@ mod catalogue;
 /// Folders that hold the crate, not cases.
 const OWN: [&str; 7] = ["src", "tests", "benches", "examples", "target", "build", "catalogue"];
 
+const HEAD: &str =
+    "//! The case files. The build script writes this list: edit nothing here, and commit it.\n";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let home = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     // Cargo looks through the whole folder: a file or a family added, renamed or removed.
     println!("cargo::rerun-if-changed=.");
-    let mut modules = String::new();
+    let mut modules = HEAD.to_owned();
     let mut table = String::new();
     for family in entries(&home, Path::is_dir)? {
         let name = name(&family)?;
@@ -25,28 +33,44 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         identifier(name, name);
-        writeln!(modules, "mod {name} {{")?;
+        writeln!(modules, "\npub mod {name} {{")?;
         for file in entries(&family, |path| path.extension().is_some_and(|end| end == "rs"))? {
             let case = file.file_stem().and_then(|stem| stem.to_str()).ok_or("not UTF-8")?;
             let relative = format!("{name}/{case}.rs");
             identifier(case, &relative);
             opening(&file, &relative)?;
-            writeln!(modules, "    #[path = {file:?}]\n    pub mod {case};")?;
+            writeln!(modules, "    pub mod {case};")?;
             writeln!(
                 table,
                 "    FamilySource {{ family: {name:?}, file: {relative:?}, \
-                 cases: {name}::{case}::cases }},"
+                 cases: families::{name}::{case}::cases }},"
             )?;
         }
         writeln!(modules, "}}")?;
     }
-    let text = format!("{modules}\nstatic FAMILIES: &[FamilySource] = &[\n{table}];\n");
+    list(&home.join("families.rs"), &modules);
+    let text = format!("static FAMILIES: &[FamilySource] = &[\n{table}];\n");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("families.rs"), text)?;
+    std::fs::write(out.join("table.rs"), text)?;
     std::fs::write(out.join("catalogue.rs"), catalogue::table(&home.join("catalogue"))?)?;
     // The tests run this program over folders in which something is wrong.
     println!("cargo::rustc-env=LASTACK_BUILD_SCRIPT={}", std::env::current_exe()?.display());
     fixture(&home.join("../fixtures/panics.rs"), &out.join("panics"), &["-Cpanic=abort"])
+}
+
+/// Writes the list if it is not this one already.
+fn list(path: &Path, text: &str) {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        // Were it newer than this run, Cargo would take it for a reason to run this again.
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+    });
+    if let Err(error) = written {
+        println!("cargo::error=failed to bring {} up to date: {error}", path.display());
+    }
 }
 
 /// Compiles a program that a case runs and that Cargo cannot build beside it, because it wants

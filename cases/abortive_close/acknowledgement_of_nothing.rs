@@ -6,14 +6,11 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("acknowledgement_of_what_was_never_sent_is_not_believed")
-        .covers(["AB-16"])
-        .source("RFC 9293 3.10.7.4; tcp_input.c tcp_ack (TCP_ACK_UNSENT_DATA)")
+    let rule = family.rule(["AB-16"]);
+    rule.source("RFC 9293 3.10.7.4; tcp_input.c tcp_ack (TCP_ACK_UNSENT_DATA)");
+    rule.case("acknowledgement_of_what_was_never_sent_is_not_believed")
         .across(Ip::BOTH, established);
-    family
-        .case("acknowledgement_of_what_was_never_sent_while_closing_is_corrected")
-        .covers(["AB-16"])
+    rule.case("acknowledgement_of_what_was_never_sent_while_closing_is_corrected")
         .source("tcp_input.c tcp_rcv_state_process: tcp_ack failed, tcp_send_challenge_ack")
         .across(Ip::BOTH, closing);
 }

@@ -5,16 +5,11 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reader_gets_its_bytes_then_the_reset_then_end_of_file")
-        .covers(["AB-02"])
-        .claims(["A26", "B69"])
-        .source("tcp.c tcp_recvmsg_locked, tcp_poll; tcp_input.c tcp_reset")
+    let rule = family.rule(["AB-02"]).claims(["A26", "B69"]);
+    rule.source("tcp.c tcp_recvmsg_locked, tcp_poll; tcp_input.c tcp_reset");
+    rule.case("reader_gets_its_bytes_then_the_reset_then_end_of_file")
         .across(Ip::BOTH, bytes_then_error_then_end);
-    family
-        .case("blocked_reader_is_woken_by_the_reset")
-        .covers(["AB-02"])
-        .claims(["A26", "B69"])
+    rule.case("blocked_reader_is_woken_by_the_reset")
         .source("tcp.c tcp_recvmsg_locked; tcp_input.c tcp_reset, tcp_done_with_error")
         .across(Ip::BOTH, blocked_reader);
 }

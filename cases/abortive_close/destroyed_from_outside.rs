@@ -5,17 +5,11 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("destroyed_connection_is_aborted_here_and_reset_there")
-        .covers(["AB-17"])
-        .source("tcp.c tcp_abort; ss(8) --kill")
-        .needs([Need::SockDestroy])
-        .across(Ip::BOTH, connection);
-    family
-        .case("destroyed_time_wait_leaves_without_a_word")
-        .covers(["AB-17"])
+    let rule = family.rule(["AB-17"]).needs([Need::SockDestroy]);
+    rule.source("tcp.c tcp_abort; ss(8) --kill");
+    rule.case("destroyed_connection_is_aborted_here_and_reset_there").across(Ip::BOTH, connection);
+    rule.case("destroyed_time_wait_leaves_without_a_word")
         .source("tcp.c tcp_abort; inet_timewait_sock.c inet_twsk_deschedule_put")
-        .needs([Need::SockDestroy])
         .across(Ip::BOTH, time_wait);
 }
 

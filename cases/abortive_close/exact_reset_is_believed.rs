@@ -5,22 +5,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reset_at_the_next_expected_number_is_believed")
-        .covers(["AB-10"])
-        .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming, tcp_reset")
-        .across(
-            [
-                ("rst_ipv4", (Ip::V4, Flags::RST)),
-                ("rst_ipv6", (Ip::V6, Flags::RST)),
-                ("rst_ack_ipv4", (Ip::V4, Flags::RST | Flags::ACK)),
-                ("rst_ack_ipv6", (Ip::V6, Flags::RST | Flags::ACK)),
-            ],
-            believed,
-        );
+    let rule = family.rule(["AB-10"]);
+    rule.source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming, tcp_reset");
+    rule.case("reset_at_the_next_expected_number_is_believed")
+        .across(([("rst", Flags::RST), ("rst_ack", Flags::RST | Flags::ACK)], Ip::BOTH), believed);
 }
 
-async fn believed(scene: Scene, (ip, flags): (Ip, Flags)) -> Result {
+async fn believed(scene: Scene, (flags, ip): (Flags, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     b.write("heard").ok().await?;
     a.read(100).bytes(b"heard").await?;

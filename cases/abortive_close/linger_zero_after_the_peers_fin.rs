@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("linger_zero_in_close_wait_answers_the_fin_with_a_reset")
-        .covers(["AB-06"])
-        .claims(["A10", "B30", "B67"])
-        .source("tcp.c tcp_need_reset, tcp_disconnect")
+    let rule = family.rule(["AB-06"]).claims(["A10", "B30", "B67"]);
+    rule.source("tcp.c tcp_need_reset, tcp_disconnect");
+    rule.case("linger_zero_in_close_wait_answers_the_fin_with_a_reset")
         .across(Ip::BOTH, fin_answered_with_a_reset);
 }
 

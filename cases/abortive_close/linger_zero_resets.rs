@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("linger_zero_discards_the_queue_and_resets_at_once")
-        .covers(["AB-01"])
-        .claims(["A3", "A10", "B30", "B35", "B67"])
-        .source("tcp.c __tcp_close, tcp_disconnect; socket(7) SO_LINGER")
+    let rule = family.rule(["AB-01"]).claims(["A3", "A10", "B30", "B35", "B67"]);
+    rule.source("tcp.c __tcp_close, tcp_disconnect; socket(7) SO_LINGER");
+    rule.case("linger_zero_discards_the_queue_and_resets_at_once")
         .across(Ip::BOTH, discards_and_resets);
 }
 

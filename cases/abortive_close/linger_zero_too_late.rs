@@ -5,17 +5,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("linger_zero_does_not_end_a_time_wait")
-        .covers(["AB-08"])
+    let rule = family.rule(["AB-08"]).source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait");
+    rule.case("linger_zero_does_not_end_a_time_wait")
         .claims(["A10", "B30", "B68"])
-        .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait")
         .across(Ip::BOTH, |scene, ip| async move { time_wait_stays(&scene, ip).await.map(drop) });
-    family
-        .case("linger_zero_leaves_time_wait_its_minute")
-        .covers(["AB-08"])
+    rule.stock("linger_zero_leaves_time_wait_its_minute")
         .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
-        .needs([Need::VirtualTime])
         .waits(timers::TIME_WAIT)
         .run(to_the_end);
 }

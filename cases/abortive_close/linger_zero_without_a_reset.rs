@@ -5,30 +5,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp.c tcp_disconnect, tcp_need_reset; RFC 9293 3.10.5";
-    family
-        .case("linger_zero_in_syn_sent_goes_without_a_reset")
-        .covers(["AB-09"])
-        .claims(["A10"])
-        .source(source)
-        .across(Ip::BOTH, syn_sent);
-    family
-        .case("linger_zero_in_closing_goes_without_a_reset")
-        .covers(["AB-09"])
-        .claims(["A10"])
-        .source(source)
-        .across(Ip::BOTH, closing);
-    family
-        .case("linger_zero_in_last_ack_goes_without_a_reset")
-        .covers(["AB-09"])
-        .claims(["A10"])
-        .source(source)
-        .across(Ip::BOTH, last_ack);
-    family
-        .case("linger_zero_in_last_ack_resets_while_data_is_unsent")
-        .covers(["AB-09"])
-        .claims(["A10"])
-        .source(source)
+    let rule = family.rule(["AB-09"]).claims(["A10"]);
+    rule.source("tcp.c tcp_disconnect, tcp_need_reset; RFC 9293 3.10.5");
+    rule.case("linger_zero_in_syn_sent_goes_without_a_reset").across(Ip::BOTH, syn_sent);
+    rule.case("linger_zero_in_closing_goes_without_a_reset").across(Ip::BOTH, closing);
+    rule.case("linger_zero_in_last_ack_goes_without_a_reset").across(Ip::BOTH, last_ack);
+    rule.case("linger_zero_in_last_ack_resets_while_data_is_unsent")
         .across(Ip::BOTH, last_ack_with_unsent_data);
 }
 

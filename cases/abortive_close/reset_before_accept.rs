@@ -5,10 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("connection_reset_before_accept_is_still_accepted")
-        .covers(["AB-20"])
-        .source("inet_connection_sock.c inet_csk_accept; af_inet.c inet_getname; accept(2)")
+    let rule = family.rule(["AB-20"]);
+    rule.source("inet_connection_sock.c inet_csk_accept; af_inet.c inet_getname; accept(2)");
+    rule.case("connection_reset_before_accept_is_still_accepted")
         .across(Ip::BOTH, accepted_all_the_same);
 }
 

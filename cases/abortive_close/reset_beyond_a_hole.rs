@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reset_beyond_lost_data_takes_a_challenge_and_a_second_reset")
-        .covers(["AB-14"])
-        .claims(["A3"])
-        .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming, tcp_send_challenge_ack")
+    let rule = family.rule(["AB-14"]).claims(["A3"]);
+    rule.source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming, tcp_send_challenge_ack");
+    rule.case("reset_beyond_lost_data_takes_a_challenge_and_a_second_reset")
         .across(Ip::BOTH, challenged);
 }
 

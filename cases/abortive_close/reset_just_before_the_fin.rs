@@ -5,11 +5,8 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reset_at_the_number_of_the_fin_is_believed")
-        .covers(["AB-13"])
-        .source("tcp_input.c tcp_reset_check, tcp_reset")
-        .across(Ip::BOTH, one_less);
+    let rule = family.rule(["AB-13"]).source("tcp_input.c tcp_reset_check, tcp_reset");
+    rule.case("reset_at_the_number_of_the_fin_is_believed").across(Ip::BOTH, one_less);
 }
 
 async fn one_less(scene: Scene, ip: Ip) -> Result {

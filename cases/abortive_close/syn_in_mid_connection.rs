@@ -6,21 +6,19 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     let (syn, syn_ack) = (Flags::SYN, Flags::SYN | Flags::ACK);
-    family
-        .case("syn_in_mid_connection_is_asked_about")
-        .covers(["AB-15"])
-        .source("RFC 5961 4.2; tcp_input.c tcp_validate_incoming, tcp_send_challenge_ack")
-        .across(
-            [
-                ("syn_expected_ipv4", (Ip::V4, syn, 6)),
-                ("syn_expected_ipv6", (Ip::V6, syn, 6)),
-                ("syn_old_ipv4", (Ip::V4, syn, 0)),
-                ("syn_far_ahead_ipv6", (Ip::V6, syn, 1 << 30)),
-                ("syn_ack_expected_ipv4", (Ip::V4, syn_ack, 6)),
-                ("syn_ack_far_ahead_ipv6", (Ip::V6, syn_ack, 1 << 30)),
-            ],
-            asked_about,
-        );
+    let rule = family.rule(["AB-15"]);
+    rule.source("RFC 5961 4.2; tcp_input.c tcp_validate_incoming, tcp_send_challenge_ack");
+    rule.case("syn_in_mid_connection_is_asked_about").across(
+        [
+            ("syn_expected_ipv4", (Ip::V4, syn, 6)),
+            ("syn_expected_ipv6", (Ip::V6, syn, 6)),
+            ("syn_old_ipv4", (Ip::V4, syn, 0)),
+            ("syn_far_ahead_ipv6", (Ip::V6, syn, 1 << 30)),
+            ("syn_ack_expected_ipv4", (Ip::V4, syn_ack, 6)),
+            ("syn_ack_far_ahead_ipv6", (Ip::V6, syn_ack, 1 << 30)),
+        ],
+        asked_about,
+    );
 }
 
 async fn asked_about(scene: Scene, (ip, flags, seq): (Ip, Flags, u32)) -> Result {

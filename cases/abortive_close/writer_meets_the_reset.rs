@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("first_write_after_a_reset_is_econnreset_and_the_second_epipe")
-        .covers(["AB-03"])
-        .claims(["A37", "A38", "B69"])
-        .source("tcp.c tcp_sendmsg_locked; stream.c sk_stream_error; tcp_input.c tcp_reset")
+    let rule = family.rule(["AB-03"]).claims(["A37", "A38", "B69"]);
+    rule.source("tcp.c tcp_sendmsg_locked; stream.c sk_stream_error; tcp_input.c tcp_reset");
+    rule.case("first_write_after_a_reset_is_econnreset_and_the_second_epipe")
         .across(Ip::BOTH, reset_then_broken_pipe);
 }
 

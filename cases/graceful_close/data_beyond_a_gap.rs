@@ -7,11 +7,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("data_beyond_a_gap_does_not_turn_close_into_a_reset")
-        .covers(["GC-12"])
-        .source("tcp.c __tcp_close; tcp_input.c tcp_rcv_state_process (RCV_SHUTDOWN)")
-        .across(Ip::BOTH, fin_first);
+    let rule = family.rule(["GC-12"]);
+    rule.source("tcp.c __tcp_close; tcp_input.c tcp_rcv_state_process (RCV_SHUTDOWN)");
+    rule.case("data_beyond_a_gap_does_not_turn_close_into_a_reset").across(Ip::BOTH, fin_first);
 }
 
 async fn fin_first(scene: Scene, ip: Ip) -> Result {

@@ -5,13 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_fin_beyond_a_gap_waits_for_the_lost_data")
-        .covers(["GC-14"])
-        .claims(["A26"])
-        .source("RFC 9293 3.10.7.4; RFC 2018; tcp_input.c tcp_data_queue_ofo")
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, gap_then_end);
+    let rule = family.rule(["GC-14"]).claims(["A26"]).waits(Duration::from_secs(2));
+    rule.source("RFC 9293 3.10.7.4; RFC 2018; tcp_input.c tcp_data_queue_ofo");
+    rule.case("a_fin_beyond_a_gap_waits_for_the_lost_data").across(Ip::BOTH, gap_then_end);
 }
 
 async fn gap_then_end(scene: Scene, ip: Ip) -> Result {

@@ -9,21 +9,12 @@ use lastack::prelude::*;
 const QUEUED: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_close_is_fin_wait1_while_the_fin_is_still_queued")
-        .covers(["GC-06"])
-        .claims(["A2", "B9", "B12"])
-        .source("tcp.c __tcp_close; tcp_output.c tcp_send_fin; RFC 5681 3.1")
-        .waits(Duration::from_secs(2))
-        .across(
-            [
-                ("peer_window_ipv4", (Ip::V4, Obstacle::Window)),
-                ("peer_window_ipv6", (Ip::V6, Obstacle::Window)),
-                ("congestion_window_ipv4", (Ip::V4, Obstacle::Congestion)),
-                ("congestion_window_ipv6", (Ip::V6, Obstacle::Congestion)),
-            ],
-            close_with_data_unsent,
-        );
+    let obstacles =
+        [("peer_window", Obstacle::Window), ("congestion_window", Obstacle::Congestion)];
+    let rule = family.rule(["GC-06"]).claims(["A2", "B9", "B12"]).waits(Duration::from_secs(2));
+    rule.source("tcp.c __tcp_close; tcp_output.c tcp_send_fin; RFC 5681 3.1");
+    rule.case("a_close_is_fin_wait1_while_the_fin_is_still_queued")
+        .across((obstacles, Ip::BOTH), close_with_data_unsent);
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +23,7 @@ enum Obstacle {
     Congestion,
 }
 
-async fn close_with_data_unsent(scene: Scene, (ip, obstacle): (Ip, Obstacle)) -> Result {
+async fn close_with_data_unsent(scene: Scene, (obstacle, ip): (Obstacle, Ip)) -> Result {
     // Room for all of it at the sender, so that the write does not wait.
     let pair = scene.pair().ip(ip).option_on_a(option::SNDBUF, 64 * 1024);
     let Pair { lab, a, b, .. } = match obstacle {

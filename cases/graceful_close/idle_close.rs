@@ -6,22 +6,15 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("an_idle_close_waits_for_the_peer_to_close_too")
-        .covers(["GC-01"])
+    let rule = family.rule(["GC-01"]).source("RFC 9293 3.6; tcp.c new_state");
+    rule.case("an_idle_close_waits_for_the_peer_to_close_too")
         .claims(["B26"])
-        .source("RFC 9293 3.6; tcp.c new_state")
         .across(Ip::BOTH, |scene, ip| async move { four_segments(&scene, ip).await.map(drop) });
-    family
-        .case("an_idle_close_is_over_for_the_one_at_once_and_for_the_other_after_a_minute")
-        .covers(["GC-01"])
+    rule.stock("an_idle_close_is_over_for_the_one_at_once_and_for_the_other_after_a_minute")
         .source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
-        .needs([Need::VirtualTime])
         .waits(timers::TIME_WAIT)
         .run(a_minute);
-    family
-        .case("a_graceful_close_passes_through_every_state")
-        .covers(["GC-01"])
+    rule.case("a_graceful_close_passes_through_every_state")
         .claims(["B8"])
         .source("RFC 9293 3.3.2, 3.6; tcp.c new_state; tcp_input.c tcp_rcv_state_process")
         .waits(Duration::from_secs(2))

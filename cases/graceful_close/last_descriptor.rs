@@ -5,11 +5,8 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closing_one_of_two_descriptors_sends_nothing")
-        .covers(["GC-09"])
-        .source("close(2); dup(2); file_table.c fput")
-        .across(Ip::BOTH, last_one_closes);
+    let rule = family.rule(["GC-09"]).source("close(2); dup(2); file_table.c fput");
+    rule.case("closing_one_of_two_descriptors_sends_nothing").across(Ip::BOTH, last_one_closes);
 }
 
 async fn last_one_closes(scene: Scene, ip: Ip) -> Result {

@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("an_accepted_connection_outlives_its_listener")
-        .covers(["GC-08"])
-        .source("inet_connection_sock.c inet_csk_listen_stop; RFC 9293 3.10.7.1")
-        .across(Ip::BOTH, outlives);
+    let rule = family.rule(["GC-08"]);
+    rule.source("inet_connection_sock.c inet_csk_listen_stop; RFC 9293 3.10.7.1");
+    rule.case("an_accepted_connection_outlives_its_listener").across(Ip::BOTH, outlives);
 }
 
 async fn outlives(scene: Scene, ip: Ip) -> Result {

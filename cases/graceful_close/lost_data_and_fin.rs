@@ -5,13 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lost_data_and_fin_are_sent_again_as_one_segment")
-        .covers(["GC-07"])
-        .claims(["A2"])
-        .source("tcp_output.c tcp_send_loss_probe, tcp_retrans_try_collapse")
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, lost_and_found);
+    let rule = family.rule(["GC-07"]).claims(["A2"]).waits(Duration::from_secs(2));
+    rule.source("tcp_output.c tcp_send_loss_probe, tcp_retrans_try_collapse");
+    rule.case("lost_data_and_fin_are_sent_again_as_one_segment").across(Ip::BOTH, lost_and_found);
 }
 
 async fn lost_and_found(scene: Scene, ip: Ip) -> Result {

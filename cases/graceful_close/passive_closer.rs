@@ -6,23 +6,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("the_passive_closer_keeps_no_time_wait")
-        .covers(["GC-05"])
-        .claims(["B11", "B21", "B26"])
-        .source("RFC 9293 3.6; tcp_input.c tcp_rcv_state_process; inet_csk_bind_conflict")
-        .across(
-            [
-                ("client_first_ipv4", (Ip::V4, First::Client)),
-                ("client_first_ipv6", (Ip::V6, First::Client)),
-                ("server_first_ipv4", (Ip::V4, First::Server)),
-                ("server_first_ipv6", (Ip::V6, First::Server)),
-            ],
-            close_in_turn,
-        );
-    family
-        .case("a_late_segment_finds_nobody_at_the_passive_closer")
-        .covers(["GC-05"])
+    let orders = [("client_first", First::Client), ("server_first", First::Server)];
+    let rule = family.rule(["GC-05"]).claims(["B11", "B21", "B26"]);
+    rule.source("RFC 9293 3.6; tcp_input.c tcp_rcv_state_process; inet_csk_bind_conflict");
+    rule.case("the_passive_closer_keeps_no_time_wait").across((orders, Ip::BOTH), close_in_turn);
+    rule.case("a_late_segment_finds_nobody_at_the_passive_closer")
+        .claims([])
         .source("RFC 9293 3.10.7.1; tcp_ipv4.c tcp_v4_send_reset")
         .across(Ip::BOTH, late_segment);
 }
@@ -33,7 +22,7 @@ enum First {
     Server,
 }
 
-async fn close_in_turn(scene: Scene, (ip, first): (Ip, First)) -> Result {
+async fn close_in_turn(scene: Scene, (first, ip): (First, Ip)) -> Result {
     let Pair { a: client, b: server, listener, .. } = scene.pair().ip(ip).connect().await?;
     let (active, passive) = match first {
         First::Client => (&client, &server),

@@ -9,12 +9,8 @@ use lastack::prelude::*;
 const RESPONSE: u32 = 100_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_response_closed_behind_arrives_whole")
-        .covers(["GC-15"])
-        .claims(["A2"])
-        .source("RFC 9293 3.6; tcp.c __tcp_close")
-        .across(Ip::BOTH, respond_and_close);
+    let rule = family.rule(["GC-15"]).claims(["A2"]).source("RFC 9293 3.6; tcp.c __tcp_close");
+    rule.case("a_response_closed_behind_arrives_whole").across(Ip::BOTH, respond_and_close);
 }
 
 async fn respond_and_close(scene: Scene, ip: Ip) -> Result {

@@ -4,11 +4,8 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("an_unread_end_of_file_does_not_turn_close_into_a_reset")
-        .covers(["GC-10"])
-        .claims(["B3", "B4"])
-        .source("tcp.c __tcp_close")
+    let rule = family.rule(["GC-10"]).claims(["B3", "B4"]).source("tcp.c __tcp_close");
+    rule.case("an_unread_end_of_file_does_not_turn_close_into_a_reset")
         .across(Ip::BOTH, close_unread_end);
 }
 

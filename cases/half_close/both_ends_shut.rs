@@ -5,16 +5,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("two_half_closes_end_the_connection_under_open_descriptors")
-        .covers(["HC-17"])
-        .source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.c tcp_poll")
+    let rule = family.rule(["HC-17"]);
+    rule.source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.c tcp_poll");
+    rule.case("two_half_closes_end_the_connection_under_open_descriptors")
         .across(Ip::BOTH, at_once);
-    family
-        .case("two_half_closes_leave_open_descriptors_nothing_after_a_minute_either")
-        .covers(["HC-17"])
+    rule.stock("two_half_closes_leave_open_descriptors_nothing_after_a_minute_either")
         .source("tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN; tcp.c tcp_poll")
-        .needs([Need::VirtualTime])
         .waits(timers::TIME_WAIT)
         .run(a_minute_later);
 }

@@ -6,17 +6,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("fin_wait2_lasts_as_long_as_its_descriptor")
-        .covers(["HC-09"])
-        .source("ip-sysctl.rst tcp_fin_timeout; tcp_input.c tcp_rcv_state_process")
-        .waits(Duration::from_secs(3))
-        .across(Ip::BOTH, |scene, ip| held(scene, ip, Duration::from_secs(1), None));
-    family
-        .case("fin_wait2_with_a_descriptor_is_still_there_after_a_day")
-        .covers(["HC-09"])
+    let rule = family.rule(["HC-09"]).waits(Duration::from_secs(3));
+    rule.source("ip-sysctl.rst tcp_fin_timeout; tcp_input.c tcp_rcv_state_process");
+    rule.case("fin_wait2_lasts_as_long_as_its_descriptor")
+        .across(Ip::BOTH, |scene, ip| held(scene, ip, Duration::from_secs(1), None))
+        .stock("fin_wait2_with_a_descriptor_is_still_there_after_a_day")
         .source("ip-sysctl.rst tcp_fin_timeout (60); tcp_input.c tcp_rcv_state_process")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(|scene| held(scene, Ip::V4, Duration::from_secs(60), Some(timers::A_DAY)));
 }

@@ -6,10 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("shutting_down_an_unconnected_socket_fails_and_yet_takes_effect")
-        .covers(["HC-16"])
-        .source("af_inet.c inet_shutdown; tcp.c tcp_recvmsg_locked, tcp_poll")
+    let rule = family.rule(["HC-16"]);
+    rule.source("af_inet.c inet_shutdown; tcp.c tcp_recvmsg_locked, tcp_poll");
+    rule.case("shutting_down_an_unconnected_socket_fails_and_yet_takes_effect")
         .across(Ip::BOTH, takes_effect);
 }
 

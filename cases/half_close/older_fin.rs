@@ -7,11 +7,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_fin_overtaken_by_an_acknowledgement_counts")
-        .covers(["HC-18"])
-        .source("tcp_input.c tcp_rcv_state_process; tcp_disorder_fin_in_FIN_WAIT.pkt")
-        .across(Ip::BOTH, overtaken);
+    let rule = family.rule(["HC-18"]);
+    rule.source("tcp_input.c tcp_rcv_state_process; tcp_disorder_fin_in_FIN_WAIT.pkt");
+    rule.case("a_fin_overtaken_by_an_acknowledgement_counts").across(Ip::BOTH, overtaken);
 }
 
 async fn overtaken(scene: Scene, ip: Ip) -> Result {

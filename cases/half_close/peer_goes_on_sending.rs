@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("data_still_arrives_after_our_own_fin")
-        .covers(["HC-01"])
-        .claims(["B15", "B16"])
-        .source("RFC 9293 3.6; tcp.c tcp_shutdown, tcp_poll")
-        .across(Ip::BOTH, still_receives);
+    let rule = family.rule(["HC-01"]).claims(["B15", "B16"]);
+    rule.source("RFC 9293 3.6; tcp.c tcp_shutdown, tcp_poll");
+    rule.case("data_still_arrives_after_our_own_fin").across(Ip::BOTH, still_receives);
 }
 
 async fn still_receives(scene: Scene, ip: Ip) -> Result {

@@ -5,35 +5,25 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_shutdown_through_one_copy_is_a_shutdown_for_all")
-        .covers(["HC-11"])
-        .claims(["B2"])
-        .source("shutdown(2); fork(2); af_inet.c inet_shutdown")
-        .across(
-            [
-                ("dup_ipv4", (Ip::V4, Copy::Dup)),
-                ("dup_ipv6", (Ip::V6, Copy::Dup)),
-                ("fork_ipv4", (Ip::V4, Copy::Fork)),
-                ("fork_ipv6", (Ip::V6, Copy::Fork)),
-            ],
-            for_all,
-        );
+    let rule = family.rule(["HC-11"]).claims(["B2"]);
+    rule.source("shutdown(2); fork(2); af_inet.c inet_shutdown");
+    rule.case("a_shutdown_through_one_copy_is_a_shutdown_for_all")
+        .across(([("dup", Copied::ByDup), ("fork", Copied::ByFork)], Ip::BOTH), for_all);
 }
 
 #[derive(Clone, Copy)]
-enum Copy {
-    Dup,
-    Fork,
+enum Copied {
+    ByDup,
+    ByFork,
 }
 
-async fn for_all(scene: Scene, (ip, kind): (Ip, Copy)) -> Result {
+async fn for_all(scene: Scene, (copied, ip): (Copied, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let established = wire.mark().await?;
-    let [copy, third] = match kind {
-        Copy::Dup => [a.dup().ok().await?, a.dup().ok().await?],
-        Copy::Fork => {
+    let [copy, third] = match copied {
+        Copied::ByDup => [a.dup().ok().await?, a.dup().ok().await?],
+        Copied::ByFork => {
             let (child, sibling) =
                 (a.process.fork("child").await?, a.process.fork("sibling").await?);
             [a.in_process(&child), a.in_process(&sibling)]

@@ -6,22 +6,16 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("shut_rd_on_an_idle_connection_sends_nothing")
-        .covers(["HC-03"])
+    let rule = family.rule(["HC-03"]).claims(["B15"]).source("tcp.c tcp_shutdown, tcp_poll");
+    rule.case("shut_rd_on_an_idle_connection_sends_nothing")
         .claims(["B15", "B18"])
-        .source("tcp.c tcp_shutdown, tcp_poll")
         .across(Ip::BOTH, sends_nothing);
-    family
-        .case("data_arriving_after_shut_rd_is_still_read")
+    rule.case("data_arriving_after_shut_rd_is_still_read")
         .covers(["HC-04"])
-        .claims(["B15"])
         .source("tcp.c tcp_recvmsg_locked; tcp_input.c tcp_rcv_established")
         .across(Ip::BOTH, late_data);
-    family
-        .case("data_buffered_before_shut_rd_is_still_read")
+    rule.case("data_buffered_before_shut_rd_is_still_read")
         .covers(["HC-05"])
-        .claims(["B15"])
         .source("tcp.c tcp_recvmsg_locked")
         .across(Ip::BOTH, early_data);
 }

@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("unread_data_after_shut_rd_turns_close_into_a_reset")
-        .covers(["HC-06"])
-        .claims(["B3", "B4", "B32"])
-        .source("RFC 2525 2.17; tcp.c __tcp_close")
-        .across(Ip::BOTH, resets);
+    let rule = family.rule(["HC-06"]).claims(["B3", "B4", "B32"]);
+    rule.source("RFC 2525 2.17; tcp.c __tcp_close");
+    rule.case("unread_data_after_shut_rd_turns_close_into_a_reset").across(Ip::BOTH, resets);
 }
 
 async fn resets(scene: Scene, ip: Ip) -> Result {

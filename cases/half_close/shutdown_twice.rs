@@ -5,13 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_second_shut_wr_sends_no_second_fin")
-        .covers(["HC-08"])
-        .claims(["B17"])
-        .source("af_inet.c inet_shutdown; tcp.c tcp_shutdown")
-        .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, twice);
+    let rule = family.rule(["HC-08"]).claims(["B17"]).waits(Duration::from_secs(1));
+    rule.source("af_inet.c inet_shutdown; tcp.c tcp_shutdown");
+    rule.case("a_second_shut_wr_sends_no_second_fin").across(Ip::BOTH, twice);
 }
 
 async fn twice(scene: Scene, ip: Ip) -> Result {

@@ -4,12 +4,8 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("shut_wr_with_unread_data_sends_a_fin")
-        .covers(["HC-12"])
-        .claims(["B17"])
-        .source("RFC 9293 3.6; tcp.c tcp_shutdown")
-        .across(Ip::BOTH, fin_not_reset);
+    let rule = family.rule(["HC-12"]).claims(["B17"]).source("RFC 9293 3.6; tcp.c tcp_shutdown");
+    rule.case("shut_wr_with_unread_data_sends_a_fin").across(Ip::BOTH, fin_not_reset);
 }
 
 async fn fin_not_reset(scene: Scene, ip: Ip) -> Result {

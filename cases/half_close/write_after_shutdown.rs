@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("writing_after_shut_wr_breaks_the_pipe")
-        .covers(["HC-02"])
-        .claims(["B15"])
-        .source("POSIX send(); tcp.c tcp_sendmsg_locked; stream.c sk_stream_error")
-        .across(Ip::BOTH, broken_pipe);
+    let rule = family.rule(["HC-02"]).claims(["B15"]);
+    rule.source("POSIX send(); tcp.c tcp_sendmsg_locked; stream.c sk_stream_error");
+    rule.case("writing_after_shut_wr_breaks_the_pipe").across(Ip::BOTH, broken_pipe);
 }
 
 async fn broken_pipe(scene: Scene, ip: Ip) -> Result {

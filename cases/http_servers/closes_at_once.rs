@@ -15,14 +15,11 @@ enum Late {
 }
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("late_bytes_are_reset_and_the_answer_of_a_server_that_closed_at_once_is_read")
-        .covers(["HT-01"])
-        .source(
-            "nginx ngx_http_finalize_connection; tcp_minisocks.c; ip-sysctl tcp_fin_timeout (60)",
-        )
-        .needs([Need::VirtualTime])
-        .waits(timers::FIN_TIMEOUT)
+    let rule = family.rule(["HT-01"]).needs([Need::VirtualTime]).waits(timers::FIN_TIMEOUT);
+    rule.source(
+        "nginx ngx_http_finalize_connection; tcp_minisocks.c; ip-sysctl tcp_fin_timeout (60)",
+    );
+    rule.case("late_bytes_are_reset_and_the_answer_of_a_server_that_closed_at_once_is_read")
         .across(
             [("within_the_minute", Late::WithinTheMinute), ("after_it", Late::AfterTheMinute)],
             closes,

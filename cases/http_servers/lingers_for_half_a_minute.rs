@@ -11,18 +11,12 @@ const LINGERING_TIME: Duration = Duration::from_secs(30);
 const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("trickling_client_is_reset_after_the_lingering_time_and_reads_its_answer")
-        .covers(["HT-06b"])
-        .source("nginx lingering_time, lingering_timeout; RFC 9112 9.6")
-        .needs([Need::VirtualTime])
-        .waits(LINGERING_TIME)
+    let rule = family.rule(["HT-06b"]).needs([Need::VirtualTime]).waits(LINGERING_TIME);
+    rule.source("nginx lingering_time, lingering_timeout; RFC 9112 9.6");
+    rule.case("trickling_client_is_reset_after_the_lingering_time_and_reads_its_answer")
         .across(Ip::BOTH, trickles);
-    family
-        .case("lingering_server_that_hears_nothing_closes_after_the_lingering_timeout")
-        .covers(["HT-06b"])
+    rule.case("lingering_server_that_hears_nothing_closes_after_the_lingering_timeout")
         .source("nginx lingering_timeout; ip-sysctl tcp_fin_timeout (60)")
-        .needs([Need::VirtualTime])
         .waits(LINGERING_TIMEOUT + Duration::from_secs(60))
         .run(says_nothing);
 }

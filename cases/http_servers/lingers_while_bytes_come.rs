@@ -14,22 +14,15 @@ const MAX_SECS_TO_LINGER: Duration = Duration::from_secs(30);
 const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request";
 
 pub fn cases(family: &mut Family) {
-    let source = "httpd server/connection.c ap_lingering_close; tcp_minisocks.c";
-    family
-        .case("silent_client_of_a_lingering_server_is_closed_without_noticing")
-        .covers(["HT-13"])
-        .source("httpd server/connection.c ap_lingering_close, event.c; ip-sysctl tcp_fin_timeout")
-        .needs([Need::VirtualTime])
-        .waits(MAX_SECS_TO_LINGER + timers::FIN_TIMEOUT)
-        .across(
-            [("by_a_thread", SECONDS_TO_LINGER), ("by_an_event_loop", MAX_SECS_TO_LINGER)],
-            says_nothing,
-        );
-    family
-        .case("trickling_client_is_reset_half_a_minute_after_its_first_late_bytes")
-        .covers(["HT-13"])
-        .source(source)
-        .needs([Need::VirtualTime])
+    let rule = family.rule(["HT-13"]).needs([Need::VirtualTime]);
+    rule.waits(MAX_SECS_TO_LINGER + timers::FIN_TIMEOUT);
+    rule.source("httpd server/connection.c ap_lingering_close, event.c; ip-sysctl tcp_fin_timeout");
+    rule.case("silent_client_of_a_lingering_server_is_closed_without_noticing").across(
+        [("by_a_thread", SECONDS_TO_LINGER), ("by_an_event_loop", MAX_SECS_TO_LINGER)],
+        says_nothing,
+    );
+    rule.case("trickling_client_is_reset_half_a_minute_after_its_first_late_bytes")
+        .source("httpd server/connection.c ap_lingering_close; tcp_minisocks.c")
         .waits(MAX_SECS_TO_LINGER + SECONDS_TO_LINGER)
         .across(Ip::BOTH, trickles);
 }

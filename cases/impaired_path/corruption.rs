@@ -11,13 +11,10 @@ const ASKING: Keepalive = Keepalive::new(1, 1, 9);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_corrupt_segment_neither_brings_nor_ends_anything")
-        .covers(["IM-06"])
-        .source("RFC 9293 3.1; tcp_ipv4.c tcp_v4_rcv; sch_netem.c netem_enqueue")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(3))
-        .across(CloseKind::OVER_BOTH, corrupt);
+    let rule = family.rule(["IM-06"]).needs([Need::Netem]).waits(Duration::from_secs(3));
+    rule.source("RFC 9293 3.1; tcp_ipv4.c tcp_v4_rcv; sch_netem.c netem_enqueue");
+    rule.case("a_corrupt_segment_neither_brings_nor_ends_anything")
+        .across((CloseKind::ALL, Ip::BOTH), corrupt);
 }
 
 async fn corrupt(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {

@@ -10,27 +10,18 @@ const RETRIES: u32 = 2;
 const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 2);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("keepalive_finds_the_same_silence_behind_a_loss_and_behind_a_dead_link")
-        .covers(["IM-14"])
-        .source("tcp_timer.c tcp_keepalive_timer; sch_netem.c loss_event")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(4))
+    let rule = family.rule(["IM-14"]).needs([Need::Netem]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_keepalive_timer; sch_netem.c loss_event");
+    rule.case("keepalive_finds_the_same_silence_behind_a_loss_and_behind_a_dead_link")
         .across(Ip::BOTH, asks);
-    family
-        .case("survivor_that_says_nothing_hears_nothing_of_either")
-        .covers(["IM-14"])
+    rule.case("survivor_that_says_nothing_hears_nothing_of_either")
         .source("tcp_timer.c; RFC 9293 3.8.4")
-        .needs([Need::Netem])
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, is_silent);
-    family
-        .case("own_carrier_tells_what_a_total_loss_does_not")
+    rule.case("own_carrier_tells_what_a_total_loss_does_not")
         .covers(["IM-15"])
         .claims(["A34"])
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(4))
         .across(Ip::BOTH, near);
 }
 

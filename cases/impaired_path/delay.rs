@@ -11,13 +11,9 @@ const DELAY: Duration = Duration::from_millis(50);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("delay_makes_the_end_late_and_nothing_else")
-        .covers(["IM-01"])
-        .source("RFC 9293 3.6; tcp.c __tcp_close; sch_netem.c netem_enqueue")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(1))
-        .across(CloseKind::OVER_BOTH, late);
+    let rule = family.rule(["IM-01"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    rule.source("RFC 9293 3.6; tcp.c __tcp_close; sch_netem.c netem_enqueue");
+    rule.case("delay_makes_the_end_late_and_nothing_else").across((CloseKind::ALL, Ip::BOTH), late);
 }
 
 async fn late(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {

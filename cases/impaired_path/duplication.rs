@@ -9,13 +9,9 @@ use lastack::prelude::*;
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("copies_of_an_ending_change_nothing")
-        .covers(["IM-04"])
-        .source("RFC 9293 3.10.7.1, 3.10.7.4; tcp_input.c tcp_data_queue")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(1))
-        .across(CloseKind::OVER_BOTH, twice);
+    let rule = family.rule(["IM-04"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    rule.source("RFC 9293 3.10.7.1, 3.10.7.4; tcp_input.c tcp_data_queue");
+    rule.case("copies_of_an_ending_change_nothing").across((CloseKind::ALL, Ip::BOTH), twice);
 }
 
 async fn twice(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {

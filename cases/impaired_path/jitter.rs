@@ -11,13 +11,10 @@ const JITTER: Duration = Duration::from_millis(40);
 const WRITTEN: u32 = 12_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("jitter_shuffles_segments_and_not_what_is_read")
-        .covers(["IM-02"])
-        .source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo, tcp_validate_incoming")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(1))
-        .across(CloseKind::OVER_BOTH, shuffled);
+    let rule = family.rule(["IM-02"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    rule.source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo, tcp_validate_incoming");
+    rule.case("jitter_shuffles_segments_and_not_what_is_read")
+        .across((CloseKind::ALL, Ip::BOTH), shuffled);
 }
 
 async fn shuffled(scene: Scene, (kind, ip): (CloseKind, Ip)) -> Result {

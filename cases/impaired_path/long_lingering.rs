@@ -19,44 +19,23 @@ enum Slow {
 }
 
 pub fn cases(family: &mut Family) {
-    let ways = [
-        ("slow_forth_ipv4", (Slow::Forth, Ip::V4)),
-        ("slow_back_ipv4", (Slow::Back, Ip::V4)),
-        ("slow_back_ipv6", (Slow::Back, Ip::V6)),
-        ("slow_both_ways_ipv4", (Slow::Both, Ip::V4)),
-        ("slow_both_ways_ipv6", (Slow::Both, Ip::V6)),
-    ];
-    let source = "stream.c sk_stream_wait_close, sk_stream_closing; socket(7) SO_LINGER";
-    family
-        .case("lingering_close_waits_for_the_way_there_and_back")
-        .covers(["IM-07"])
-        .claims(["A11", "B38"])
-        .source(source)
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
-        .across(ways, there_and_back);
-    family
-        .case("acknowledged_data_does_not_shorten_the_lingering")
-        .covers(["IM-07"])
-        .claims(["A11", "B38"])
-        .source(source)
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
-        .across(ways, acknowledged_before);
-    family
-        .case("close_that_does_not_linger_is_back_before_anything_arrives")
-        .covers(["IM-07"])
+    let (forth, both) = (("slow_forth", Slow::Forth), ("slow_both_ways", Slow::Both));
+    let ways = [forth, ("slow_back", Slow::Back), both];
+    let rule = family.rule(["IM-07"]).claims(["A11", "B38"]).needs([Need::Netem]);
+    rule.waits(Duration::from_secs(3));
+    rule.source("stream.c sk_stream_wait_close, sk_stream_closing; socket(7) SO_LINGER");
+    rule.case("lingering_close_waits_for_the_way_there_and_back")
+        .across((ways, Ip::BOTH).but(["slow_forth_ipv6"]), there_and_back);
+    rule.case("acknowledged_data_does_not_shorten_the_lingering")
+        .across((ways, Ip::BOTH).but(["slow_forth_ipv6"]), acknowledged_before);
+    rule.case("close_that_does_not_linger_is_back_before_anything_arrives")
+        .claims([])
         .source("tcp.c __tcp_close")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
-        .across([ways[0], ways[3], ways[4]], without_lingering);
-    family
-        .case("lingering_shorter_than_the_way_runs_out_and_loses_nothing")
+        .across(([forth, both], Ip::BOTH).but(["slow_forth_ipv6"]), without_lingering);
+    rule.case("lingering_shorter_than_the_way_runs_out_and_loses_nothing")
         .covers(["IM-08"])
         .claims(["A12", "B36"])
         .source("tcp.c __tcp_close; stream.c sk_stream_wait_close")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(3))
         .across(Ip::BOTH, too_short);
 }
 

@@ -10,29 +10,16 @@ use lastack::prelude::*;
 const HELD: Duration = Duration::from_millis(300);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("a_fin_that_overtakes_its_data_waits_for_it")
+    let rule = family.rule(["IM-10"]).claims(["A3"]).needs([Need::Netem]);
+    rule.waits(Duration::from_secs(3)).source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming");
+    rule.case("a_fin_that_overtakes_its_data_waits_for_it")
         .covers(["IM-09"])
         .claims(["A26"])
         .source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, fin_first);
-    family
-        .case("data_overtaken_by_a_reset_is_read_if_it_comes_before_the_answer")
-        .covers(["IM-10"])
-        .claims(["A3"])
-        .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(3))
+    rule.case("data_overtaken_by_a_reset_is_read_if_it_comes_before_the_answer")
         .across(Ip::BOTH, still_read);
-    family
-        .case("data_overtaken_by_a_reset_is_lost_if_it_comes_after_the_answer")
-        .covers(["IM-10"])
-        .claims(["A3"])
-        .source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
+    rule.case("data_overtaken_by_a_reset_is_lost_if_it_comes_after_the_answer")
         .across(Ip::BOTH, lost);
 }
 

@@ -14,19 +14,11 @@ const ROOM: i32 = 60_000;
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
 pub fn cases(family: &mut Family) {
-    let servers = [
-        ("gives_up_ipv4", (true, Ip::V4)),
-        ("gives_up_ipv6", (true, Ip::V6)),
-        ("looks_at_its_queue_ipv4", (false, Ip::V4)),
-        ("looks_at_its_queue_ipv6", (false, Ip::V6)),
-    ];
-    family
-        .case("server_that_waits_for_room_cuts_off_a_slow_download")
-        .covers(["IN-10"])
-        .source("stream.c sk_stream_write_space; tcp(7) SIOCOUTQNSD")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(4))
-        .across(servers, serve);
+    let servers = [("gives_up", true), ("looks_at_its_queue", false)];
+    let rule = family.rule(["IN-10"]).needs([Need::Netem]).waits(Duration::from_secs(4));
+    rule.source("stream.c sk_stream_write_space; tcp(7) SIOCOUTQNSD");
+    rule.case("server_that_waits_for_room_cuts_off_a_slow_download")
+        .across((servers, Ip::BOTH), serve);
 }
 
 async fn serve(scene: Scene, (gives_up, ip): (bool, Ip)) -> Result {

@@ -13,28 +13,18 @@ const WRITTEN: u32 = 80_000;
 const ROOM: i32 = 200_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("full_send_queue_on_a_slow_link_is_delivered_or_thrown_away")
+    let rule = family.rule(["IM-12"]).needs([Need::Netem]).waits(Duration::from_secs(3));
+    rule.source("tcp.c __tcp_close, tcp_disconnect; sch_netem.c packet_time_ns");
+    rule.case("full_send_queue_on_a_slow_link_is_delivered_or_thrown_away")
         .covers(["IM-11"])
-        .source("tcp.c __tcp_close, tcp_disconnect; sch_netem.c packet_time_ns")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
-        .across(CloseKind::OVER_BOTH, part_with_a_full_queue);
-    family
-        .case("lingering_close_takes_as_long_as_the_send_queue")
-        .covers(["IM-12"])
+        .across((CloseKind::ALL, Ip::BOTH), part_with_a_full_queue);
+    rule.case("lingering_close_takes_as_long_as_the_send_queue")
         .claims(["A11"])
         .source("stream.c sk_stream_wait_close")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, linger_long_enough);
-    family
-        .case("lingering_too_short_for_the_send_queue_still_delivers_it")
-        .covers(["IM-12"])
+    rule.case("lingering_too_short_for_the_send_queue_still_delivers_it")
         .claims(["A12", "B36"])
         .source("stream.c sk_stream_wait_close; tcp.c __tcp_close")
-        .needs([Need::Netem])
-        .waits(Duration::from_secs(3))
         .across(Ip::BOTH, linger_too_short);
 }
 

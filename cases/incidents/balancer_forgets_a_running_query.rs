@@ -12,12 +12,10 @@ use lastack::{prelude::*, process::Pending};
 const FORGETS: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("answer_to_a_query_that_a_balancer_forgot_never_reaches_the_client")
-        .covers(["IN-05"])
-        .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c; tcp_retries2")
-        .needs([Need::VirtualTime, Need::Conntrack])
-        .waits(timers::A_DAY)
+    let rule = family.rule(["IN-05"]).needs([Need::VirtualTime, Need::Conntrack]);
+    rule.waits(timers::A_DAY);
+    rule.source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c; tcp_retries2");
+    rule.case("answer_to_a_query_that_a_balancer_forgot_never_reaches_the_client")
         .across([("reset", Strangers::Reset), ("dropped", Strangers::Drop)], never_answered);
 }
 

@@ -9,18 +9,12 @@ use lastack::prelude::*;
 const TUNED: Keepalive = Keepalive::new(10, 5, 3);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("server_still_waits_for_the_next_row_of_a_vanished_client_a_day_later")
-        .covers(["IN-04"])
-        .source("tidx#14; RFC 1122 4.2.3.6 (keep-alives default to off)")
-        .needs([Need::VirtualTime])
-        .waits(timers::A_DAY)
+    let rule = family.rule(["IN-04"]).needs([Need::VirtualTime]).waits(timers::A_DAY);
+    rule.source("tidx#14; RFC 1122 4.2.3.6 (keep-alives default to off)");
+    rule.case("server_still_waits_for_the_next_row_of_a_vanished_client_a_day_later")
         .run(waits_for_ever);
-    family
-        .case("tuned_keepalive_tells_the_server_of_a_vanished_client_after_25_seconds")
-        .covers(["IN-04"])
+    rule.case("tuned_keepalive_tells_the_server_of_a_vanished_client_after_25_seconds")
         .source("tidx#14; tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_KEEPIDLE")
-        .needs([Need::VirtualTime])
         .waits(TUNED.end())
         .run(told_by_keepalive);
 }

@@ -15,18 +15,12 @@ const PAUSE: Duration = Duration::from_secs(60);
 const TUNED: Keepalive = Keepalive::new(10, 5, 3);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("writer_to_a_node_that_failed_over_hangs_for_a_quarter_of_an_hour_despite_keepalive")
-        .covers(["IN-01"])
-        .source("lettuce#1466; tcp_timer.c tcp_keepalive_timer, tcp_write_timeout; tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
+    let rule = family.rule(["IN-01"]).needs([Need::VirtualTime]).waits(Duration::from_secs(940));
+    rule.source("lettuce#1466; tcp_timer.c tcp_keepalive_timer, tcp_write_timeout; tcp_retries2");
+    rule.case("writer_to_a_node_that_failed_over_hangs_for_a_quarter_of_an_hour_despite_keepalive")
         .across([("stock", Keepalive::STOCK), ("tuned", TUNED)], hangs);
-    family
-        .case("user_timeout_tells_a_writer_of_a_failed_over_node_in_its_time")
-        .covers(["IN-01"])
+    rule.case("user_timeout_tells_a_writer_of_a_failed_over_node_in_its_time")
         .source("lettuce#2082; tcp_timer.c tcp_clamp_rto_to_user_timeout; tcp(7) TCP_USER_TIMEOUT")
-        .needs([Need::VirtualTime])
         .waits(TUNED.end())
         .run(told_in_time);
 }

@@ -7,18 +7,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("client_of_a_machine_that_died_during_its_query_still_waits_a_day_later")
-        .covers(["IN-02"])
-        .source("psycopg2#1017; RFC 1122 4.2.3.6 (keep-alives default to off)")
-        .needs([Need::VirtualTime])
-        .waits(timers::A_DAY)
+    let rule = family.rule(["IN-02"]).needs([Need::VirtualTime]).waits(timers::A_DAY);
+    rule.source("psycopg2#1017; RFC 1122 4.2.3.6 (keep-alives default to off)");
+    rule.case("client_of_a_machine_that_died_during_its_query_still_waits_a_day_later")
         .across(Death::BOTH, waits_for_ever);
-    family
-        .case("stock_keepalive_ends_a_query_to_a_dead_machine_after_two_hours_and_eleven_minutes")
-        .covers(["IN-02"])
+    rule.case("stock_keepalive_ends_a_query_to_a_dead_machine_after_two_hours_and_eleven_minutes")
         .source("psycopg2#561; tcp_timer.c tcp_keepalive_timer; tcp(7) tcp_keepalive_time")
-        .needs([Need::VirtualTime])
         .waits(Keepalive::STOCK.end())
         .across(Death::BOTH, told_by_keepalive);
 }

@@ -6,49 +6,32 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_keepalive_timer; tcp_input.c tcp_ack; RFC 9293 3.8.4";
-    family
-        .case("live_peer_is_asked_once_a_period_and_never_given_up")
-        .covers(["KA-02"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("ipv4", (Ip::V4, Keepalive::new(1, 1, 1))),
-                ("ipv6", (Ip::V6, Keepalive::new(1, 1, 1))),
-                // The period is the longer of the two times.
-                ("idle_time_longer", (Ip::V4, Keepalive::new(2, 1, 1))),
-                ("interval_longer", (Ip::V4, Keepalive::new(1, 2, 1))),
-            ],
-            |scene, (ip, keepalive)| asked(scene, ip, keepalive, false),
-        );
-    family
-        .case("hung_peer_looks_alive")
+    let rule = family.rule(["KA-02"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp_input.c tcp_ack; RFC 9293 3.8.4");
+    rule.case("live_peer_is_asked_once_a_period_and_never_given_up").across(
+        [
+            ("ipv4", (Ip::V4, Keepalive::new(1, 1, 1))),
+            ("ipv6", (Ip::V6, Keepalive::new(1, 1, 1))),
+            // The period is the longer of the two times.
+            ("idle_time_longer", (Ip::V4, Keepalive::new(2, 1, 1))),
+            ("interval_longer", (Ip::V4, Keepalive::new(1, 2, 1))),
+        ],
+        |scene, (ip, keepalive)| asked(scene, ip, keepalive, false),
+    );
+    rule.case("hung_peer_looks_alive")
         .covers(["KA-07"])
         .claims(["A28"])
-        .source(source)
-        .waits(Duration::from_secs(4))
         .across(Ip::BOTH, |scene, ip| asked(scene, ip, Keepalive::new(1, 1, 1), true));
-    family
-        .case("being_asked_is_no_sign_of_life")
-        .covers(["KA-02"])
-        .source("tcp_input.c tcp_validate_incoming; tcp.h keepalive_time_elapsed")
-        .waits(Duration::from_secs(3))
-        .across(Ip::BOTH, both_ask);
-    family
-        .case("stock_keepalive_asks_a_live_peer_every_two_hours")
-        .covers(["KA-02"])
-        .source(source)
-        .needs([Need::VirtualTime])
+    rule.stock("stock_keepalive_asks_a_live_peer_every_two_hours")
         .waits(3 * Keepalive::STOCK.idle())
         .run(|scene| asked(scene, Ip::V4, Keepalive::STOCK, false));
-    family
-        .case("hung_peer_looks_alive_for_hours")
+    rule.stock("hung_peer_looks_alive_for_hours")
         .covers(["KA-07"])
-        .source(source)
-        .needs([Need::VirtualTime])
         .waits(3 * Keepalive::STOCK.idle())
         .run(|scene| asked(scene, Ip::V4, Keepalive::STOCK, true));
+    rule.case("being_asked_is_no_sign_of_life")
+        .source("tcp_input.c tcp_validate_incoming; tcp.h keepalive_time_elapsed")
+        .across(Ip::BOTH, both_ask);
 }
 
 async fn asked(scene: Scene, ip: Ip, keepalive: Keepalive, hung: bool) -> Result {

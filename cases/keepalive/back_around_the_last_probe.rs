@@ -11,24 +11,11 @@ const KEEPALIVE: Keepalive = Keepalive::new(1, 2, 2);
 const STEP: Duration = Duration::from_secs(3);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_keepalive_timer; tcp_input.c tcp_ack";
-    family
-        .case("peer_back_before_the_last_probe_keeps_the_connection")
-        .covers(["KA-01b"])
-        .source(source)
-        .waits(KEEPALIVE.end())
-        .across(Ip::BOTH, before);
-    family
-        .case("peer_back_after_the_last_probe_is_reset")
-        .covers(["KA-01b"])
-        .source(source)
-        .waits(KEEPALIVE.end())
-        .across(Ip::BOTH, after);
-    family
-        .case("peer_that_speaks_after_the_last_probe_keeps_the_connection")
-        .covers(["KA-01b"])
-        .source(source)
-        .waits(KEEPALIVE.end())
+    let rule = family.rule(["KA-01b"]).waits(KEEPALIVE.end());
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp_input.c tcp_ack");
+    rule.case("peer_back_before_the_last_probe_keeps_the_connection").across(Ip::BOTH, before);
+    rule.case("peer_back_after_the_last_probe_is_reset").across(Ip::BOTH, after);
+    rule.case("peer_that_speaks_after_the_last_probe_keeps_the_connection")
         .across(Ip::BOTH, speaks);
 }
 

@@ -10,32 +10,17 @@ const FORGETS: Duration = Duration::from_secs(3);
 const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("probes_more_often_than_a_balancer_forgets_keep_the_connection")
-        .covers(["KA-11"])
-        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive")
-        .needs([Need::Conntrack])
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| kept(scene, ip, every(1), FORGETS));
-    family
-        .case("probes_every_five_minutes_keep_a_connection_through_a_balancer_of_350_seconds")
-        .covers(["KA-11"])
-        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive")
-        .needs([Need::VirtualTime, Need::Conntrack])
+    let rule = family.rule(["KA-11"]).needs([Need::Conntrack]).waits(Duration::from_secs(5));
+    rule.source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive");
+    rule.case("probes_more_often_than_a_balancer_forgets_keep_the_connection")
+        .across(Ip::BOTH, |scene, ip| kept(scene, ip, every(1), FORGETS))
+        .stock("probes_every_five_minutes_keep_a_connection_through_a_balancer_of_350_seconds")
         .waits(4 * STOCK)
         .run(|scene| kept(scene, Ip::V4, every(300), STOCK));
-    family
-        .case("probe_after_a_balancer_forgot_ends_the_connection")
-        .covers(["KA-11"])
+    rule.case("probe_after_a_balancer_forgot_ends_the_connection")
         .source("nf_conntrack_proto_tcp.c; AWS network load balancer, idle timeout")
-        .needs([Need::Conntrack])
-        .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, |scene, ip| ended(scene, ip, every(5), FORGETS));
-    family
-        .case("stock_keepalive_comes_hours_too_late_for_a_balancer_of_350_seconds")
-        .covers(["KA-11"])
-        .source("nf_conntrack_proto_tcp.c; AWS network load balancer, idle timeout")
-        .needs([Need::VirtualTime, Need::Conntrack])
+        .across(Ip::BOTH, |scene, ip| ended(scene, ip, every(5), FORGETS))
+        .stock("stock_keepalive_comes_hours_too_late_for_a_balancer_of_350_seconds")
         .waits(Keepalive::STOCK.idle())
         .run(|scene| ended(scene, Ip::V4, every(Keepalive::STOCK.idle), STOCK));
 }

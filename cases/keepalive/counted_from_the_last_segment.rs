@@ -13,45 +13,25 @@ const STOCK: Keepalive = Keepalive::new(7200, 1, 1);
 const SILENCE: Duration = Duration::from_millis(1500);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp.h keepalive_time_elapsed; tcp_timer.c tcp_keepalive_timer";
-    family
-        .case("any_segment_of_the_peer_starts_the_idle_time_again")
-        .covers(["KA-10"])
+    let rule = family.rule(["KA-10"]).waits(Duration::from_secs(4));
+    rule.source("tcp.h keepalive_time_elapsed; tcp_timer.c tcp_keepalive_timer");
+    rule.case("any_segment_of_the_peer_starts_the_idle_time_again")
         .claims(["A30"])
-        .source(source)
         .waits(2 * KEEPALIVE.idle())
-        .across(
-            [
-                ("data", (Ip::V4, "b")),
-                ("data_over_ipv6", (Ip::V6, "b")),
-                ("acknowledgement", (Ip::V4, "a")),
-                ("acknowledgement_over_ipv6", (Ip::V6, "a")),
-            ],
-            starts_again,
-        );
-    family
-        .case("retransmissions_of_the_peer_are_signs_of_life")
-        .covers(["KA-10"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, retransmissions);
-    let source = "tcp.c tcp_sock_set_keepidle_locked; tcp_timer.c tcp_set_keepalive";
-    family
-        .case("new_idle_time_counts_the_silence_before_it")
-        .covers(["KA-10"])
+        .across(([("data", "b"), ("acknowledgement", "a")], Ip::OVER), starts_again);
+    rule.case("retransmissions_of_the_peer_are_signs_of_life").across(Ip::BOTH, retransmissions);
+    rule.case("new_idle_time_counts_the_silence_before_it")
         .claims(["A30"])
-        .source(source)
+        .source("tcp.c tcp_sock_set_keepidle_locked; tcp_timer.c tcp_set_keepalive")
         .waits(Duration::from_secs(2))
         .across([("not_yet_over", 2), ("over_already", 1)], new_idle_time);
-    family
-        .case("keepalive_switched_on_late_waits_the_whole_idle_time")
-        .covers(["KA-10"])
-        .source(source)
+    rule.case("keepalive_switched_on_late_waits_the_whole_idle_time")
+        .source("tcp.c tcp_sock_set_keepidle_locked; tcp_timer.c tcp_set_keepalive")
         .waits(SILENCE + KEEPALIVE.idle())
         .across(Ip::BOTH, switched_on);
 }
 
-async fn starts_again(scene: Scene, (ip, writer): (Ip, &'static str)) -> Result {
+async fn starts_again(scene: Scene, (writer, ip): (&'static str, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).keepalive_on_a(KEEPALIVE).connect().await?;
     let wire = lab.wire();
     let (start, a_while) = (wire.mark().await?, KEEPALIVE.idle() / 4);

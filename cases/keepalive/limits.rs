@@ -7,20 +7,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("keepalive_numbers_have_limits")
-        .covers(["KA-12"])
-        .source("tcp.h MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT; tcp(7)")
-        .across(Ip::BOTH, limits);
-    family
-        .case("no_probes_by_sysctl_end_a_live_idle_connection_unasked")
-        .covers(["KA-12"])
+    let rule = family.rule(["KA-12"]).waits(Duration::from_secs(1));
+    rule.source("tcp.h MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT; tcp(7)");
+    rule.case("keepalive_numbers_have_limits").across(Ip::BOTH, limits);
+    rule.case("no_probes_by_sysctl_end_a_live_idle_connection_unasked")
         .source("sysctl_net_ipv4.c tcp_keepalive_probes; tcp_timer.c tcp_keepalive_timer")
-        .waits(Duration::from_secs(1))
         .across(Ip::BOTH, no_probes);
-    family
-        .case("accepted_socket_inherits_keepalive_and_acts_on_it")
-        .covers(["KA-12"])
+    rule.case("accepted_socket_inherits_keepalive_and_acts_on_it")
         .source("sock.c sk_clone_lock; tcp_minisocks.c tcp_create_openreq_child; accept(2)")
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, inherited);

@@ -14,11 +14,9 @@ const SENT: &str = "OutSegs";
 const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 1);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("probe_refused_by_the_own_queue_is_tried_again_and_not_counted")
-        .covers(["KA-13"])
-        .source("tcp_timer.c tcp_keepalive_timer: TCP_RESOURCE_PROBE_INTERVAL")
-        .waits(2 * KEEPALIVE.end())
+    let rule = family.rule(["KA-13"]).waits(2 * KEEPALIVE.end());
+    rule.source("tcp_timer.c tcp_keepalive_timer: TCP_RESOURCE_PROBE_INTERVAL");
+    rule.case("probe_refused_by_the_own_queue_is_tried_again_and_not_counted")
         .across(Ip::BOTH, not_counted);
 }
 

@@ -8,35 +8,21 @@ use lastack::prelude::*;
 const QUICK: Keepalive = Keepalive::new(1, 1, 1);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp(7) SO_KEEPALIVE; RFC 9293 3.8.4; tcp.h keepalive_time_when";
-    family
-        .case("without_keepalive_nothing_is_ever_asked")
-        .covers(["KA-03"])
+    let rule = family.rule(["KA-03"]);
+    rule.source("tcp(7) SO_KEEPALIVE; RFC 9293 3.8.4; tcp.h keepalive_time_when");
+    rule.case("without_keepalive_nothing_is_ever_asked")
         .claims(["A28"])
-        .source(source)
         .waits(2 * QUICK.end())
         .across(Ip::BOTH, never_asked);
-    family
-        .case("keepalive_switched_off_between_two_probes_asks_no_more")
-        .covers(["KA-03"])
+    rule.case("keepalive_switched_off_between_two_probes_asks_no_more")
         .source("sock.c sock_setsockopt SO_KEEPALIVE; tcp_timer.c tcp_set_keepalive")
         .waits(2 * QUICK.end())
         .across(Ip::BOTH, switched_off);
-    family
-        .case("stock_numbers_are_two_hours_75_seconds_and_nine_probes")
-        .covers(["KA-03"])
-        .claims(["A30"])
-        .source(source)
-        .run(stock);
-    family
-        .case("sysctls_give_what_the_options_leave_open")
-        .covers(["KA-03"])
-        .source(source)
+    rule.case("stock_numbers_are_two_hours_75_seconds_and_nine_probes").claims(["A30"]).run(stock);
+    rule.case("sysctls_give_what_the_options_leave_open")
         .waits(Duration::from_secs(4))
         .across([("all_three", None), ("all_but_the_idle_time", Some(2))], from_sysctls);
-    family
-        .case("changed_sysctl_counts_at_once_but_moves_no_running_timer")
-        .covers(["KA-03"])
+    rule.case("changed_sysctl_counts_at_once_but_moves_no_running_timer")
         .source("tcp.h keepalive_time_when; tcp_timer.c tcp_set_keepalive")
         .waits(QUICK.idle())
         .run(changed);

@@ -6,17 +6,10 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp.c tcp_sock_set_keepintvl, tcp_sock_set_keepcnt; tcp_timer.c";
-    family
-        .case("new_interval_counts_from_the_next_probe")
-        .covers(["KA-10b"])
-        .source(source)
-        .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, interval);
-    family
-        .case("new_count_below_the_probes_sent_ends_it_when_the_next_is_due")
-        .covers(["KA-10b"])
-        .source(source)
+    let rule = family.rule(["KA-10b"]).waits(Duration::from_secs(5));
+    rule.source("tcp.c tcp_sock_set_keepintvl, tcp_sock_set_keepcnt; tcp_timer.c");
+    rule.case("new_interval_counts_from_the_next_probe").across(Ip::BOTH, interval);
+    rule.case("new_count_below_the_probes_sent_ends_it_when_the_next_is_due")
         .waits(Duration::from_secs(3))
         .across([("lowered", (9, 1)), ("raised", (1, 2))], count);
 }

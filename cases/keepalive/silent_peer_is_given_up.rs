@@ -8,41 +8,24 @@ use lastack::prelude::*;
 const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 2);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT";
-    family
-        .case("silent_peer_is_given_up_after_the_last_probe")
-        .covers(["KA-01"])
-        .claims(["A30"])
-        .source(source)
-        .waits(KEEPALIVE.end())
-        .across(
-            [
-                ("ipv4", (Ip::V4, None)),
-                ("ipv6", (Ip::V6, None)),
-                ("questions_lost", (Ip::V4, Some("a"))),
-                ("answers_lost", (Ip::V4, Some("b"))),
-                ("answers_lost_over_ipv6", (Ip::V6, Some("b"))),
-            ],
-            given_up,
-        );
-    family
-        .case("dead_machine_is_given_up_after_the_last_probe")
-        .covers(["KA-01"])
-        .source(source)
-        .waits(KEEPALIVE.end())
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("keepalive_wakes_whatever_waits")
-        .covers(["KA-01"])
-        .source(source)
-        .waits(KEEPALIVE.end())
-        .across(Ip::BOTH, wakes);
-    family
-        .case("stock_keepalive_gives_a_silent_peer_up_after_two_hours_and_eleven_minutes")
-        .covers(["KA-01"])
-        .claims(["A30"])
+    let rule = family.rule(["KA-01"]).claims(["A30"]).waits(KEEPALIVE.end());
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT");
+    rule.case("silent_peer_is_given_up_after_the_last_probe").across(
+        [
+            ("ipv4", (Ip::V4, None)),
+            ("ipv6", (Ip::V6, None)),
+            ("questions_lost", (Ip::V4, Some("a"))),
+            ("answers_lost", (Ip::V4, Some("b"))),
+            ("answers_lost_over_ipv6", (Ip::V6, Some("b"))),
+        ],
+        given_up,
+    );
+    rule.case("dead_machine_is_given_up_after_the_last_probe")
+        .claims([])
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("keepalive_wakes_whatever_waits").claims([]).across(Ip::BOTH, wakes);
+    rule.stock("stock_keepalive_gives_a_silent_peer_up_after_two_hours_and_eleven_minutes")
         .source("tcp_timer.c tcp_keepalive_timer; tcp.h TCP_KEEPALIVE_TIME, _INTVL, _PROBES")
-        .needs([Need::VirtualTime])
         .waits(Keepalive::STOCK.end())
         .across(Ip::BOTH, |scene, ip| dies(scene, ip, None, None));
 }

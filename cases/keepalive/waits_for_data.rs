@@ -10,40 +10,17 @@ const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 1);
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_keepalive_timer, tcp_write_timeout";
-    family
-        .case("data_in_flight_suspends_keepalive")
-        .covers(["KA-04"])
+    let rule = family.rule(["KA-04"]).waits(Duration::from_secs(5));
+    rule.source("tcp_timer.c tcp_keepalive_timer, tcp_write_timeout");
+    rule.case("data_in_flight_suspends_keepalive")
         .claims(["A33"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| suspended(scene, ip, RETRIES));
-    family
-        .case("data_in_flight_suspends_keepalive_for_a_quarter_of_an_hour")
-        .covers(["KA-04"])
-        .claims(["A33"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
+        .across(Ip::BOTH, |scene, ip| suspended(scene, ip, RETRIES))
+        .stock("data_in_flight_suspends_keepalive_for_a_quarter_of_an_hour")
         .run(|scene| suspended(scene, Ip::V4, 15));
-    family
-        .case("data_for_a_dead_machine_suspends_keepalive")
-        .covers(["KA-04"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("keepalive_goes_on_once_the_data_is_delivered")
-        .covers(["KA-04"])
-        .source(source)
-        .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, goes_on);
-    family
-        .case("data_written_between_two_probes_takes_over")
-        .covers(["KA-04"])
-        .source(source)
-        .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, takes_over);
+    rule.case("data_for_a_dead_machine_suspends_keepalive")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("keepalive_goes_on_once_the_data_is_delivered").across(Ip::BOTH, goes_on);
+    rule.case("data_written_between_two_probes_takes_over").across(Ip::BOTH, takes_over);
 }
 
 fn judge(retries: u32, rto: Duration, first_timeout: &Segment, end: &Outcome<Vec<u8>>) -> Result {

@@ -10,24 +10,15 @@ const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 1);
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closed_window_suspends_keepalive")
-        .covers(["KA-05"])
-        .claims(["A33"])
-        .source("tcp_timer.c tcp_keepalive_timer, tcp_probe_timer")
-        .waits(Duration::from_secs(6))
-        .across(
-            [
-                ("ipv4", (Ip::V4, false)),
-                ("ipv6", (Ip::V6, false)),
-                ("silent_peer", (Ip::V4, true)),
-                ("silent_peer_over_ipv6", (Ip::V6, true)),
-            ],
-            suspended,
-        );
+    let rule = family.rule(["KA-05"]).claims(["A33"]).waits(Duration::from_secs(6));
+    rule.source("tcp_timer.c tcp_keepalive_timer, tcp_probe_timer");
+    rule.case("closed_window_suspends_keepalive")
+        .across(Ip::BOTH, |scene, ip| suspended(scene, (false, ip)))
+        .more()
+        .across(([("silent_peer", true)], Ip::OVER), suspended);
 }
 
-async fn suspended(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
+async fn suspended(scene: Scene, (silent, ip): (bool, Ip)) -> Result {
     let builder = scene.pair().ip(ip).small_window_at_b();
     let Pair { lab, a, b, .. } = builder.keepalive_on_a(KEEPALIVE).connect().await?;
     a.write_pattern(MUCH).await?.is(&(MUCH as usize))?;

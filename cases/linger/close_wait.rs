@@ -7,13 +7,9 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(5);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("last_ack_is_lingered_for")
-        .covers(["LI-12"])
-        .claims(["B38"])
-        .source("stream.c sk_stream_closing; tcp.c tcp_close_state")
-        .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, lingers);
+    let rule = family.rule(["LI-12"]).claims(["B38"]).waits(Duration::from_secs(1));
+    rule.source("stream.c sk_stream_closing; tcp.c tcp_close_state");
+    rule.case("last_ack_is_lingered_for").across(Ip::BOTH, lingers);
 }
 
 async fn lingers(scene: Scene, ip: Ip) -> Result {

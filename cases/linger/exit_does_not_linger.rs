@@ -10,13 +10,9 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(6);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("ending_process_does_not_linger")
-        .covers(["LI-05"])
-        .claims(["B36"])
-        .source("af_inet.c inet_release PF_EXITING; socket(7)")
-        .waits(Duration::from_secs(1))
-        .across(ProcessEnd::OVER_BOTH, ends);
+    let rule = family.rule(["LI-05"]).claims(["B36"]).waits(Duration::from_secs(1));
+    rule.source("af_inet.c inet_release PF_EXITING; socket(7)");
+    rule.case("ending_process_does_not_linger").across((ProcessEnd::ALL, Ip::BOTH), ends);
 }
 
 async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {

@@ -7,12 +7,8 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(3);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("accepted_socket_inherits_the_listeners_linger")
-        .covers(["LI-14"])
-        .claims(["B34"])
-        .source("sock.c sk_clone_lock; accept(2)")
-        .across(Ip::BOTH, inherits);
+    let rule = family.rule(["LI-14"]).claims(["B34"]).source("sock.c sk_clone_lock; accept(2)");
+    rule.case("accepted_socket_inherits_the_listeners_linger").across(Ip::BOTH, inherits);
 }
 
 async fn inherits(scene: Scene, ip: Ip) -> Result {

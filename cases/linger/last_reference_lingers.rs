@@ -8,19 +8,12 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(1);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("duplicate_is_closed_without_lingering")
-        .covers(["LI-10"])
-        .claims(["A11", "B36"])
-        .source("file_table.c fput; af_inet.c inet_release")
-        .waits(Duration::from_secs(1))
+    let rule = family.rule(["LI-10"]).claims(["A11", "B36"]).waits(Duration::from_secs(1));
+    rule.source("file_table.c fput; af_inet.c inet_release");
+    rule.case("duplicate_is_closed_without_lingering")
         .across(Ip::BOTH, |scene, ip| shared(scene, ip, false));
-    family
-        .case("parent_does_not_linger_while_a_child_shares_the_socket")
+    rule.case("parent_does_not_linger_while_a_child_shares_the_socket")
         .covers(["LI-19"])
-        .claims(["A11", "B36"])
-        .source("file_table.c fput; af_inet.c inet_release")
-        .waits(Duration::from_secs(1))
         .across(Ip::BOTH, |scene, ip| shared(scene, ip, true));
 }
 

@@ -13,25 +13,15 @@ const MUCH: u32 = 20_000;
 const LONG: Duration = Duration::from_millis(2500);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("negative_linger_time_waits_for_ever")
-        .covers(["LI-15"])
-        .source("sock.c SO_LINGER; stream.c sk_stream_wait_close")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, waits);
-    family
-        .case("negative_linger_time_waits_a_day_for_a_reader_that_does_not_read")
-        .covers(["LI-15"])
+    let rule = family.rule(["LI-15"]).waits(Duration::from_secs(4));
+    rule.source("sock.c SO_LINGER; stream.c sk_stream_wait_close");
+    rule.case("negative_linger_time_waits_for_ever").across(Ip::BOTH, waits);
+    rule.stock("negative_linger_time_waits_a_day_for_a_reader_that_does_not_read")
         .source("sock.c SO_LINGER; stream.c sk_stream_wait_close; tcp_timer.c tcp_probe_timer")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(waits_behind_a_window);
-    family
-        .case("negative_linger_time_on_a_dead_path_ends_after_a_quarter_of_an_hour")
-        .covers(["LI-15"])
+    rule.stock("negative_linger_time_on_a_dead_path_ends_after_a_quarter_of_an_hour")
         .source("stream.c sk_stream_wait_close; tcp_timer.c tcp_write_timeout; ip-sysctl")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(ends_with_the_connection);
 }
 

@@ -15,23 +15,14 @@ enum Kind {
 }
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("socket_without_a_connection_does_not_linger")
-        .covers(["LI-16"])
-        .source("stream.c sk_stream_closing; tcp.c __tcp_close")
-        .across(
-            [
-                ("fresh_ipv4", (Kind::Fresh, Ip::V4)),
-                ("fresh_ipv6", (Kind::Fresh, Ip::V6)),
-                ("bound_ipv4", (Kind::Bound, Ip::V4)),
-                ("bound_ipv6", (Kind::Bound, Ip::V6)),
-                ("listening_ipv4", (Kind::Listening, Ip::V4)),
-                ("listening_ipv6", (Kind::Listening, Ip::V6)),
-                ("connecting_ipv4", (Kind::Connecting, Ip::V4)),
-                ("connecting_ipv6", (Kind::Connecting, Ip::V6)),
-            ],
-            returns,
-        );
+    let kinds = [
+        ("fresh", Kind::Fresh),
+        ("bound", Kind::Bound),
+        ("listening", Kind::Listening),
+        ("connecting", Kind::Connecting),
+    ];
+    let rule = family.rule(["LI-16"]).source("stream.c sk_stream_closing; tcp.c __tcp_close");
+    rule.case("socket_without_a_connection_does_not_linger").across((kinds, Ip::BOTH), returns);
 }
 
 async fn returns(scene: Scene, (kind, ip): (Kind, Ip)) -> Result {

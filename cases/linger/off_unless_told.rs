@@ -8,20 +8,16 @@ use lastack::prelude::*;
 const OFF_WITH_A_TIME: Option<Linger> = Some(Linger { on: false, seconds: 5 });
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("close_returns_at_once_and_delivery_goes_on")
-        .covers(["LI-01"])
-        .claims(["A7", "A9", "B8"])
-        .source("socket(7); sock.c sock_setsockopt SO_LINGER; af_inet.c inet_release")
-        .waits(Duration::from_secs(1))
-        .across(
-            [
-                ("ipv4", (Ip::V4, None)),
-                ("ipv6", (Ip::V6, None)),
-                ("off_with_a_time", (Ip::V4, OFF_WITH_A_TIME)),
-            ],
-            goes_on,
-        );
+    let rule = family.rule(["LI-01"]).claims(["A7", "A9", "B8"]).waits(Duration::from_secs(1));
+    rule.source("socket(7); sock.c sock_setsockopt SO_LINGER; af_inet.c inet_release");
+    rule.case("close_returns_at_once_and_delivery_goes_on").across(
+        [
+            ("ipv4", (Ip::V4, None)),
+            ("ipv6", (Ip::V6, None)),
+            ("off_with_a_time", (Ip::V4, OFF_WITH_A_TIME)),
+        ],
+        goes_on,
+    );
 }
 
 async fn goes_on(scene: Scene, (ip, setting): (Ip, Option<Linger>)) -> Result {

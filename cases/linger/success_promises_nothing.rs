@@ -8,15 +8,10 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(5);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lingering_close_succeeds_though_the_peer_never_reads")
-        .covers(["LI-13"])
-        .claims(["B13", "B33"])
-        .source("stream.c sk_stream_closing; tcp.c __tcp_close")
-        .across(Ip::BOTH, never_read);
-    family
-        .case("reset_ends_the_lingering_with_success")
-        .covers(["LI-13"])
+    let rule = family.rule(["LI-13"]).claims(["B13", "B33"]);
+    rule.source("stream.c sk_stream_closing; tcp.c __tcp_close");
+    rule.case("lingering_close_succeeds_though_the_peer_never_reads").across(Ip::BOTH, never_read);
+    rule.case("reset_ends_the_lingering_with_success")
         .claims(["B33"])
         .source("af_inet.c inet_release; tcp_input.c tcp_reset")
         .across(Ip::BOTH, reset);

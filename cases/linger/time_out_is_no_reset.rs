@@ -9,19 +9,14 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(1);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("linger_time_out_neither_resets_nor_discards")
-        .covers(["LI-03"])
-        .claims(["A5", "A12", "A13", "B36", "B37"])
-        .source("tcp.c __tcp_close; stream.c sk_stream_wait_close")
-        .waits(Duration::from_secs(3))
+    let rule = family.rule(["LI-03"]).claims(["A5", "A12", "A13", "B36", "B37"]);
+    rule.waits(Duration::from_secs(3)).source("tcp.c __tcp_close; stream.c sk_stream_wait_close");
+    rule.case("linger_time_out_neither_resets_nor_discards")
         .across(Ip::BOTH, |scene, ip| times_out(scene, ip, false));
-    family
-        .case("non_blocking_socket_lingers_as_long")
+    rule.case("non_blocking_socket_lingers_as_long")
         .covers(["LI-04"])
         .claims(["B40", "B70"])
         .source("af_inet.c inet_release; tcp.c __tcp_close")
-        .waits(Duration::from_secs(3))
         .across(Ip::BOTH, |scene, ip| times_out(scene, ip, true));
 }
 

@@ -7,12 +7,8 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(5);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("unread_data_beats_lingering")
-        .covers(["LI-11"])
-        .claims(["B4"])
-        .source("tcp.c __tcp_close; RFC 1122 4.2.2.13")
-        .across(Ip::BOTH, resets);
+    let rule = family.rule(["LI-11"]).claims(["B4"]).source("tcp.c __tcp_close; RFC 1122 4.2.2.13");
+    rule.case("unread_data_beats_lingering").across(Ip::BOTH, resets);
 }
 
 async fn resets(scene: Scene, ip: Ip) -> Result {

@@ -7,18 +7,12 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(5);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lingering_close_returns_when_its_fin_is_acknowledged")
-        .covers(["LI-02"])
-        .claims(["A11", "B38", "B39"])
-        .source("stream.c sk_stream_wait_close, sk_stream_closing; tcp.c __tcp_close")
-        .across(Ip::BOTH, returns);
-    family
-        .case("acknowledged_data_does_not_end_the_lingering")
-        .covers(["LI-02"])
+    let rule = family.rule(["LI-02"]).claims(["A11", "B38", "B39"]).waits(Duration::from_secs(1));
+    rule.source("stream.c sk_stream_wait_close, sk_stream_closing; tcp.c __tcp_close");
+    rule.case("lingering_close_returns_when_its_fin_is_acknowledged").across(Ip::BOTH, returns);
+    rule.case("acknowledged_data_does_not_end_the_lingering")
         .claims(["A11", "B38"])
         .source("stream.c sk_stream_closing")
-        .waits(Duration::from_secs(1))
         .across(Ip::BOTH, data_alone);
 }
 

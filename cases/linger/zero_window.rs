@@ -10,13 +10,9 @@ const LINGER: Linger = Linger::on(1);
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closed_window_uses_up_the_linger_time")
-        .covers(["LI-08"])
-        .claims(["A11"])
-        .source("tcp.c __tcp_close; tcp_timer.c tcp_probe_timer; tcp_output.c tcp_send_fin")
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, uses_up);
+    let rule = family.rule(["LI-08"]).claims(["A11"]).waits(Duration::from_secs(2));
+    rule.source("tcp.c __tcp_close; tcp_timer.c tcp_probe_timer; tcp_output.c tcp_send_fin");
+    rule.case("closed_window_uses_up_the_linger_time").across(Ip::BOTH, uses_up);
 }
 
 async fn uses_up(scene: Scene, ip: Ip) -> Result {

@@ -11,17 +11,12 @@ const ABORT: &str = "net.ipv4.tcp_abort_on_overflow";
 const BACKLOG: i32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("overflow_at_the_last_acknowledgement_is_a_reset_if_the_server_is_told_so")
-        .covers(["LQ-03"])
-        .source("tcp_minisocks.c tcp_check_req; ip-sysctl tcp_abort_on_overflow")
-        .waits(Duration::from_secs(2))
+    let rule = family.rule(["LQ-03"]).waits(Duration::from_secs(2));
+    rule.source("tcp_minisocks.c tcp_check_req; ip-sysctl tcp_abort_on_overflow");
+    rule.case("overflow_at_the_last_acknowledgement_is_a_reset_if_the_server_is_told_so")
         .across(Ip::BOTH, reset);
-    family
-        .case("overflow_at_the_last_acknowledgement_is_met_with_silence")
-        .covers(["LQ-03"])
+    rule.case("overflow_at_the_last_acknowledgement_is_met_with_silence")
         .source("tcp_minisocks.c tcp_check_req: inet_rsk(req)->acked")
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, silence);
 }
 

@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closed_port_refuses_at_once")
-        .covers(["LQ-01"])
-        .source("RFC 9293 3.5.2; tcp_ipv4.c tcp_v4_send_reset; tcp_input.c tcp_reset")
-        .across(Ip::BOTH, refused);
+    let rule = family.rule(["LQ-01"]);
+    rule.source("RFC 9293 3.5.2; tcp_ipv4.c tcp_v4_send_reset; tcp_input.c tcp_reset");
+    rule.case("closed_port_refuses_at_once").across(Ip::BOTH, refused);
 }
 
 async fn refused(scene: Scene, ip: Ip) -> Result {

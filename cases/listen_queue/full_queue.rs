@@ -5,17 +5,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("syn_to_a_full_accept_queue_is_dropped_and_tried_again")
-        .covers(["LQ-05"])
-        .source("tcp_input.c tcp_conn_request; sock.h sk_acceptq_is_full; listen(2)")
-        .waits(Duration::from_secs(2))
+    let rule = family.rule(["LQ-05"]).waits(Duration::from_secs(2));
+    rule.source("tcp_input.c tcp_conn_request; sock.h sk_acceptq_is_full; listen(2)");
+    rule.case("syn_to_a_full_accept_queue_is_dropped_and_tried_again")
         .across(Ip::BOTH, tried_again);
-    family
-        .case("connect_to_a_queue_that_stays_full_fails_after_two_minutes")
-        .covers(["LQ-05"])
+    rule.stock("connect_to_a_queue_that_stays_full_fails_after_two_minutes")
         .source("tcp_input.c tcp_conn_request; tcp_timer.c tcp_write_timeout")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(135))
         .run(gives_up);
 }

@@ -6,12 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reset_takes_a_half_open_connection_away")
-        .covers(["LQ-06"])
-        .source("RFC 9293 3.10.7.4; tcp_minisocks.c tcp_check_req (embryonic_reset)")
-        .needs([Need::Nft])
-        .across(Ip::BOTH, taken_away);
+    let rule = family.rule(["LQ-06"]).needs([Need::Nft]);
+    rule.source("RFC 9293 3.10.7.4; tcp_minisocks.c tcp_check_req (embryonic_reset)");
+    rule.case("reset_takes_a_half_open_connection_away").across(Ip::BOTH, taken_away);
 }
 
 async fn taken_away(scene: Scene, ip: Ip) -> Result {

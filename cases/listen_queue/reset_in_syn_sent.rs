@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("connecting_client_believes_a_reset_that_acknowledges_its_syn")
-        .covers(["LQ-07"])
-        .source("RFC 9293 3.10.7.3; tcp_input.c tcp_rcv_synsent_state_process")
-        .waits(Duration::from_millis(200))
+    let rule = family.rule(["LQ-07"]).waits(Duration::from_millis(200));
+    rule.source("RFC 9293 3.10.7.3; tcp_input.c tcp_rcv_synsent_state_process");
+    rule.case("connecting_client_believes_a_reset_that_acknowledges_its_syn")
         .across(Ip::BOTH, only_that);
 }
 

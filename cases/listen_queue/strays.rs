@@ -6,22 +6,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("strays_are_reset_or_dropped")
-        .covers(["LQ-09"])
-        .source("RFC 9293 3.10.7.1, 3.10.7.2; tcp_input.c tcp_rcv_state_process (TCP_LISTEN)")
-        .across(
-            [
-                ("listening_ipv4", (Ip::V4, PORT)),
-                ("listening_ipv6", (Ip::V6, PORT)),
-                ("closed_ipv4", (Ip::V4, PORT + 1)),
-                ("closed_ipv6", (Ip::V6, PORT + 1)),
-            ],
-            answered,
-        );
+    let rule = family.rule(["LQ-09"]);
+    rule.source("RFC 9293 3.10.7.1, 3.10.7.2; tcp_input.c tcp_rcv_state_process (TCP_LISTEN)");
+    rule.case("strays_are_reset_or_dropped")
+        .across(([("listening", PORT), ("closed", PORT + 1)], Ip::BOTH), answered);
 }
 
-async fn answered(scene: Scene, (ip, port): (Ip, u16)) -> Result {
+async fn answered(scene: Scene, (port, ip): (u16, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let wire = lab.wire();
     let server = lab.host("b")?.process().await?;

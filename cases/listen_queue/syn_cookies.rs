@@ -7,12 +7,10 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("overflow_with_syn_cookies_leaves_the_server_without_a_trace")
-        .covers(["LQ-04"])
-        .source("tcp_input.c tcp_conn_request; syncookies.c cookie_v4_check, tcp_get_cookie_sock")
-        .needs([Need::Sysctl("net.ipv4.tcp_syncookies")])
-        .waits(Duration::from_secs(1))
+    let rule = family.rule(["LQ-04"]).needs([Need::Sysctl("net.ipv4.tcp_syncookies")]);
+    rule.waits(Duration::from_secs(1));
+    rule.source("tcp_input.c tcp_conn_request; syncookies.c cookie_v4_check, tcp_get_cookie_sock");
+    rule.case("overflow_with_syn_cookies_leaves_the_server_without_a_trace")
         .across(Ip::BOTH, without_a_trace);
 }
 

@@ -10,15 +10,10 @@ const LINEAR: &str = "net.ipv4.tcp_syn_linear_timeouts";
 const STOCK_RETRIES: u32 = 6;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("second_challenge_in_half_a_second_is_withheld")
-        .covers(["LC-11"])
-        .source("ip-sysctl tcp_invalid_ratelimit; tcp_input.c __tcp_oow_rate_limited")
-        .waits(Duration::from_millis(600))
-        .across(Ip::BOTH, withheld);
-    family
-        .case("lost_challenge_costs_a_reconnecting_client_a_second")
-        .covers(["LC-11"])
+    let rule = family.rule(["LC-11"]).waits(Duration::from_millis(600));
+    rule.source("ip-sysctl tcp_invalid_ratelimit; tcp_input.c __tcp_oow_rate_limited");
+    rule.case("second_challenge_in_half_a_second_is_withheld").across(Ip::BOTH, withheld);
+    rule.case("lost_challenge_costs_a_reconnecting_client_a_second")
         .source("tcp_input.c tcp_send_challenge_ack, tcp_rcv_synsent_state_process")
         .needs([Need::Nft])
         .waits(Duration::from_secs(3))

@@ -5,23 +5,15 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("deferred_accept_ignores_the_acknowledgement_until_data_comes")
-        .covers(["LC-10"])
-        .source("tcp(7) TCP_DEFER_ACCEPT; tcp_minisocks.c tcp_check_req")
-        .waits(Duration::from_millis(500))
+    let rule = family.rule(["LC-10"]).waits(Duration::from_secs(1));
+    rule.source("tcp(7) TCP_DEFER_ACCEPT; tcp_minisocks.c tcp_check_req");
+    rule.case("deferred_accept_ignores_the_acknowledgement_until_data_comes")
         .across(Ip::BOTH, until_data);
-    family
-        .case("deferred_accept_gives_in_after_its_time")
-        .covers(["LC-10"])
+    rule.case("deferred_accept_gives_in_after_its_time")
         .source("tcp(7) TCP_DEFER_ACCEPT; inet_connection_sock.c syn_ack_recalc")
-        .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, |scene, ip| until_timeout(scene, ip, 1));
-    family
-        .case("deferred_accept_of_a_minute_gives_in_after_a_minute")
-        .covers(["LC-10"])
+        .across(Ip::BOTH, |scene, ip| until_timeout(scene, ip, 1))
+        .stock("deferred_accept_of_a_minute_gives_in_after_a_minute")
         .source("inet_connection_sock.c syn_ack_recalc; tcp.c secs_to_retrans")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(63))
         .run(|scene| until_timeout(scene, Ip::V4, 60));
 }

@@ -6,19 +6,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lost_acknowledgement_of_a_fin_keeps_the_closer_in_fin_wait1")
-        .covers(["LC-02"])
-        .source("tcp_input.c tcp_rcv_state_process (TCP_FIN_WAIT1), tcp_send_dupack")
-        .needs([Need::Nft])
-        .waits(Duration::from_millis(300))
+    let rule = family.rule(["LC-02"]).needs([Need::Nft]).waits(Duration::from_millis(300));
+    rule.source("tcp_input.c tcp_rcv_state_process (TCP_FIN_WAIT1), tcp_send_dupack");
+    rule.case("lost_acknowledgement_of_a_fin_keeps_the_closer_in_fin_wait1")
         .across(Ip::BOTH, first_fin);
-    family
-        .case("lost_last_acknowledgement_keeps_the_passive_closer_in_last_ack")
+    rule.case("lost_last_acknowledgement_keeps_the_passive_closer_in_last_ack")
         .covers(["LC-03"])
         .source("tcp_minisocks.c tcp_timewait_state_process; RFC 9293 3.6")
-        .needs([Need::Nft])
-        .waits(Duration::from_millis(300))
         .across(Ip::BOTH, second_fin);
 }
 

@@ -5,24 +5,14 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lost_fin_makes_the_end_of_file_late")
-        .covers(["LC-01"])
-        .source("tcp_output.c tcp_schedule_loss_probe; RFC 6298 5.5")
-        .needs([Need::Nft])
-        .waits(Duration::from_millis(900))
-        .across(
-            [
-                ("once_ipv4", (Ip::V4, 1)),
-                ("once_ipv6", (Ip::V6, 1)),
-                ("twice_ipv4", (Ip::V4, 2)),
-                ("thrice_ipv6", (Ip::V6, 3)),
-            ],
-            late,
-        );
+    let times = [("once", 1), ("twice", 2), ("thrice", 3)];
+    let rule = family.rule(["LC-01"]).needs([Need::Nft]).waits(Duration::from_millis(900));
+    rule.source("tcp_output.c tcp_schedule_loss_probe; RFC 6298 5.5");
+    rule.case("lost_fin_makes_the_end_of_file_late")
+        .across((times, Ip::BOTH).but(["twice_ipv6", "thrice_ipv4"]), late);
 }
 
-async fn late(scene: Scene, (ip, times): (Ip, u32)) -> Result {
+async fn late(scene: Scene, (times, ip): (u32, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     let rto = a.rto().await?;

@@ -6,42 +6,20 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lost_syn_is_sent_again_after_a_second")
-        .covers(["LC-05"])
-        .source("RFC 6298 2.1; tcp_timer.c tcp_retransmit_timer; tcp.h TCP_TIMEOUT_INIT")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, first);
-    family
-        .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
-        .covers(["LC-06"])
+    let rule = family.rule(["LC-06"]).needs([Need::Nft]).waits(Duration::from_secs(2));
+    rule.source("RFC 6298 2.1; tcp_timer.c tcp_retransmit_timer; tcp.h TCP_TIMEOUT_INIT");
+    rule.case("lost_syn_is_sent_again_after_a_second").covers(["LC-05"]).across(Ip::BOTH, first);
+    rule.case("lost_syn_ack_is_repeated_by_timer_and_on_request")
         .source("inet_connection_sock.c reqsk_timer_handler; tcp_minisocks.c tcp_check_req")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(2))
-        .across(
-            [("by_timer_ipv4", (Ip::V4, Side::Server)), ("by_timer_ipv6", (Ip::V6, Side::Server))],
-            second,
-        );
-    // Before 6.5 both ends double their waits in step: whose turn it was cannot be told apart.
-    family
-        .case("lost_syn_ack_is_repeated_by_timer_and_on_request")
-        .covers(["LC-06"])
+        .across(([("by_timer", Side::Server)], Ip::BOTH), second)
+        // Before 6.5 both ends double their waits in step: whose turn it was cannot be told apart.
+        .more()
         .source("tcp_minisocks.c tcp_check_req; ip-sysctl tcp_syn_linear_timeouts (Linux 6.5)")
-        .needs([Need::Nft, Need::Kernel(6, 5)])
-        .waits(Duration::from_secs(2))
-        .across(
-            [
-                ("on_request_ipv4", (Ip::V4, Side::Client)),
-                ("on_request_ipv6", (Ip::V6, Side::Client)),
-            ],
-            second,
-        );
-    family
-        .case("data_makes_up_for_a_lost_third_segment")
+        .needs([Need::Kernel(6, 5)])
+        .across(([("on_request", Side::Client)], Ip::BOTH), second);
+    rule.case("data_makes_up_for_a_lost_third_segment")
         .covers(["LC-09"])
         .source("tcp_minisocks.c tcp_check_req")
-        .needs([Need::Nft])
         .across(Ip::BOTH, third);
 }
 
@@ -67,7 +45,7 @@ enum Side {
     Server,
 }
 
-async fn second(scene: Scene, (ip, again): (Ip, Side)) -> Result {
+async fn second(scene: Scene, (again, ip): (Side, Ip)) -> Result {
     let (lab, client, server, address) = unconnected(&scene, ip).await?;
     let _listener = server.listen(address).await?;
     let wire = lab.wire();

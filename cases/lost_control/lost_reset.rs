@@ -9,33 +9,20 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lost_reset_is_not_sent_again")
-        .covers(["LC-04"])
-        .source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(1))
-        .across(Ip::BOTH, |scene, ip| once(scene, ip, Duration::from_secs(1)));
-    family
-        .case("peer_that_missed_the_reset_is_connected_to_nobody_for_a_day")
-        .covers(["LC-04"])
-        .source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1")
-        .needs([Need::VirtualTime, Need::Nft])
+    let rule = family.rule(["LC-04"]).needs([Need::Nft]).waits(Duration::from_secs(1));
+    rule.source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1");
+    rule.case("lost_reset_is_not_sent_again")
+        .across(Ip::BOTH, |scene, ip| once(scene, ip, Duration::from_secs(1)))
+        .stock("peer_that_missed_the_reset_is_connected_to_nobody_for_a_day")
         .waits(timers::A_DAY)
         .run(|scene| once(scene, Ip::V4, timers::A_DAY));
-    family
-        .case("writes_to_nobody_succeed_while_every_reset_is_lost")
+    rule.case("writes_to_nobody_succeed_while_every_reset_is_lost")
         .covers(["LC-12"])
         .source("tcp_timer.c tcp_write_timeout; tcp_ipv4.c tcp_v4_send_reset")
-        .needs([Need::Nft])
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| none_arrives(scene, ip, RETRIES));
-    family
-        .case("stock_writes_to_nobody_succeed_for_a_quarter_of_an_hour")
-        .covers(["LC-12"])
+        .across(Ip::BOTH, |scene, ip| none_arrives(scene, ip, RETRIES))
+        .stock("stock_writes_to_nobody_succeed_for_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Nft])
-        .waits(Duration::from_secs(940))
         .run(|scene| none_arrives(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 

@@ -14,19 +14,11 @@ const STOCK: u32 = 5;
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 pub fn cases(family: &mut Family) {
-    let source = "inet_connection_sock.c reqsk_timer_handler; tcp_minisocks.c tcp_check_req";
-    family
-        .case("stock_connect_whose_every_syn_ack_is_lost_fails_while_both_ends_try")
-        .covers(["LC-06b"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(200))
+    let rule = family.rule(["LC-06b"]).needs([Need::VirtualTime]).waits(Duration::from_secs(200));
+    rule.source("inet_connection_sock.c reqsk_timer_handler; tcp_minisocks.c tcp_check_req");
+    rule.case("stock_connect_whose_every_syn_ack_is_lost_fails_while_both_ends_try")
         .across(Ip::BOTH, all_lost);
-    family
-        .case("stock_connect_whose_syn_acks_are_lost_for_twenty_seconds_succeeds_with_the_next")
-        .covers(["LC-06b"])
-        .source(source)
-        .needs([Need::VirtualTime])
+    rule.case("stock_connect_whose_syn_acks_are_lost_for_twenty_seconds_succeeds_with_the_next")
         .waits(Duration::from_secs(36))
         .run(some_lost);
 }

@@ -1,56 +1,29 @@
 //! A connection outlives the address it was made with. Its owner finds no way to send in its name,
-//! and a peer that no longer has the address takes nothing in and says nothing: neither is told
-//! before TCP gives up.
+//! and is not told before TCP gives up.
 //! Source: `net/ipv4/devinet.c` `inet_del_ifa` (no socket is looked at); `net/ipv4/route.c`
-//! `ip_route_output_key_hash_rcu` (the source must be local); `net/ipv4/ip_input.c` `ip_rcv_finish`.
+//! `ip_route_output_key_hash_rcu` (the source must be local).
 
 use lastack::prelude::*;
-use lastack::wire::{Kind, Stray};
 
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("own_address_removed_while_idle_ends_the_next_write_later")
-        .covers(["NF-09"])
-        .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer")
+    let rule = family.rule(["NF-09"]).waits(Duration::from_secs(4));
+    rule.source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer");
+    rule.case("own_address_removed_while_idle_ends_the_next_write_later")
         .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, |scene, ip| idle(scene, ip, RETRIES));
-    family
-        .case("stock_write_without_its_address_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-09"])
+        .across(Ip::BOTH, |scene, ip| idle(scene, ip, RETRIES))
+        .stock("stock_write_without_its_address_is_told_after_a_quarter_of_an_hour")
         .source("devinet.c inet_del_ifa; tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| idle(scene, Ip::V6, timers::STOCK_RETRIES));
-    family
-        .case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
-        .covers(["NF-09"])
+    rule.case("own_address_removed_with_data_in_flight_ends_in_network_unreachable")
         .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES));
-    family
-        .case("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-09"])
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES))
+        .stock("stock_data_in_flight_without_its_address_is_told_after_a_quarter_of_an_hour")
         .source(
             "af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2",
         )
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| in_flight(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("peer_without_its_address_is_silent")
-        .covers(["NF-10"])
-        .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| peer(scene, ip, RETRIES));
-    family
-        .case("stock_peer_without_its_address_is_silent_for_a_quarter_of_an_hour")
-        .covers(["NF-10"])
-        .source("ip_input.c ip_rcv_finish; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
-        .run(|scene| peer(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 
 async fn idle(scene: Scene, ip: Ip, retries: u32) -> Result {
@@ -80,25 +53,4 @@ async fn in_flight(scene: Scene, ip: Ip, retries: u32) -> Result {
         .window()
         .judge("after the first timeout", failed.ended().since(flight.first_timeout.at()))?;
     b.kernel().is(State::Established).map(drop)
-}
-
-async fn peer(scene: Scene, ip: Ip, retries: u32) -> Result {
-    let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
-    let Pair { lab, a, b, .. } = pair.connect().await?;
-    let end = GiveUp::of(retries, a.rto().await?);
-    let start = lab.wire().mark().await?;
-    let _gone = lab.remove_address("b", ip).await?;
-
-    a.write("hello?").ok().await?;
-    let failed = a.read(1).errno(Errno::ETIMEDOUT).await?;
-
-    // It gets as far as the peer, who does not know that it is meant.
-    let again = || data().from("a").retransmitted(true).arrived(true);
-    let sent = lab.wire().in_order(start, [again(), again()], Duration::from_secs(2)).await?;
-    end.window().judge("after the first timeout", failed.ended().since(sent[1].at()))?;
-    lab.wire().absent(start, any().from("b")).await?;
-    let told = |it: &&Stray| it.from == "b" && it.what.kind == Kind::Icmp;
-    same("ICMP from b", 0, lab.wire().strays().iter().filter(told).count())?;
-    let silent = b.kernel().is(State::Established)?;
-    same("unread at b", 0, silent.receive_queue)
 }

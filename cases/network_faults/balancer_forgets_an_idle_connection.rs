@@ -10,26 +10,12 @@ const IDLE: Duration = Duration::from_secs(1);
 const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("first_to_speak_after_a_balancer_forgot_is_reset")
-        .covers(["NF-24"])
-        .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
-        .needs([Need::Conntrack])
-        .waits(Duration::from_millis(1500))
-        .across(
-            [
-                ("client_ipv4", ("a", Ip::V4)),
-                ("client_ipv6", ("a", Ip::V6)),
-                ("server_ipv4", ("b", Ip::V4)),
-                ("server_ipv6", ("b", Ip::V6)),
-            ],
-            |scene, (first, ip)| reset(scene, first, ip, IDLE),
-        );
-    family
-        .case("first_to_speak_after_350_seconds_is_reset")
-        .covers(["NF-24"])
-        .source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c")
-        .needs([Need::VirtualTime, Need::Conntrack])
+    let speakers = [("client", "a"), ("server", "b")];
+    let rule = family.rule(["NF-24"]).needs([Need::Conntrack]).waits(Duration::from_millis(1500));
+    rule.source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c");
+    rule.case("first_to_speak_after_a_balancer_forgot_is_reset")
+        .across((speakers, Ip::BOTH), |scene, (first, ip)| reset(scene, first, ip, IDLE))
+        .stock("first_to_speak_after_350_seconds_is_reset")
         .waits(STOCK)
         .across([("client", "a"), ("server", "b")], |scene, first| {
             reset(scene, first, Ip::V4, STOCK)

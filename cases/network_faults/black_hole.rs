@@ -9,32 +9,18 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("black_hole_with_data_in_flight_times_out")
-        .covers(["NF-01"])
+    let rule = family.rule(["NF-01"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout, retransmits_timed_out");
+    rule.case("black_hole_with_data_in_flight_times_out")
         .claims(["A34"])
-        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
-        .waits(Duration::from_secs(4))
         .across(Ip::BOTH, |scene, ip| times_out(scene, ip, RETRIES));
-    family
-        .case("black_hole_in_stock_is_silent_for_a_quarter_of_an_hour")
-        .covers(["NF-01"])
+    rule.stock("black_hole_in_stock_is_silent_for_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| times_out(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("cable_pulled_far_away_looks_like_a_black_hole")
-        .covers(["NF-01"])
-        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, pulled);
-    family
-        .case("path_that_loses_everything_looks_like_a_pulled_cable")
-        .covers(["NF-01"])
+    rule.case("cable_pulled_far_away_looks_like_a_black_hole").across(Ip::BOTH, pulled);
+    rule.case("path_that_loses_everything_looks_like_a_pulled_cable")
         .source("sch_netem.c loss_event; tcp_timer.c tcp_write_timeout")
         .needs([Need::Netem])
-        .waits(Duration::from_secs(4))
         .across(Ip::BOTH, lost);
 }
 

@@ -5,18 +5,10 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let ends = [
-        ("at_the_reader_ipv4", ("b", Ip::V4)),
-        ("at_the_reader_ipv6", ("b", Ip::V6)),
-        ("at_the_writer_ipv4", ("a", Ip::V4)),
-        ("at_the_writer_ipv6", ("a", Ip::V6)),
-    ];
-    family
-        .case("cable_pulled_for_a_while_delays_the_data")
-        .covers(["NF-15"])
-        .source("RFC 6298 5; tcp_timer.c tcp_retransmit_timer")
-        .waits(Duration::from_secs(3))
-        .across(ends, pulled);
+    let ends = [("at_the_reader", "b"), ("at_the_writer", "a")];
+    let rule = family.rule(["NF-15"]).waits(Duration::from_secs(3));
+    rule.source("RFC 6298 5; tcp_timer.c tcp_retransmit_timer");
+    rule.case("cable_pulled_for_a_while_delays_the_data").across((ends, Ip::BOTH), pulled);
 }
 
 async fn pulled(scene: Scene, (end, ip): (&'static str, Ip)) -> Result {

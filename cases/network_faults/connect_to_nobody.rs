@@ -10,14 +10,12 @@ const QUESTIONS: u32 = 3;
 const APART: Duration = Duration::from_secs(1);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("absent_neighbour_is_asked_for_three_times")
-        .covers(["NF-25"])
-        .source("neighbour.c neigh_timer_handler; tcp_ipv4.c tcp_v4_err")
+    let rule = family.rule(["NF-25"]);
+    rule.source("neighbour.c neigh_timer_handler; tcp_ipv4.c tcp_v4_err");
+    rule.case("absent_neighbour_is_asked_for_three_times")
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, absent);
-    family
-        .case("connect_without_a_route_fails_at_once")
+    rule.case("connect_without_a_route_fails_at_once")
         .covers(["NF-26"])
         .source("tcp_ipv4.c tcp_v4_connect; tcp_ipv6.c tcp_v6_connect")
         .across(Ip::BOTH, no_route);

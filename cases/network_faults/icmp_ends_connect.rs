@@ -7,54 +7,44 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     use IcmpError::{TimeExceeded, V4, V6};
-    family
-        .case("icmp_error_ends_connect_with_the_errno_of_its_code")
-        .covers(["NF-27"])
-        .source("tcp_ipv4.c tcp_v4_err; icmp.c icmp_err_convert, icmpv6_err_convert")
-        .needs([Need::Nft])
-        .waits(Duration::from_millis(1300))
-        .across(
-            [
-                ("net", (Ip::V4, V4(0), Errno::ENETUNREACH)),
-                ("host", (Ip::V4, V4(1), Errno::EHOSTUNREACH)),
-                ("protocol", (Ip::V4, V4(2), Errno::ENOPROTOOPT)),
-                ("port", (Ip::V4, V4(3), Errno::ECONNREFUSED)),
-                ("source_route", (Ip::V4, V4(5), Errno::EOPNOTSUPP)),
-                ("net_unknown", (Ip::V4, V4(6), Errno::ENETUNREACH)),
-                ("host_unknown", (Ip::V4, V4(7), Errno::EHOSTDOWN)),
-                ("host_isolated", (Ip::V4, V4(8), Errno::ENONET)),
-                ("net_prohibited", (Ip::V4, V4(9), Errno::ENETUNREACH)),
-                ("host_prohibited", (Ip::V4, V4(10), Errno::EHOSTUNREACH)),
-                ("net_for_this_service", (Ip::V4, V4(11), Errno::ENETUNREACH)),
-                ("host_for_this_service", (Ip::V4, V4(12), Errno::EHOSTUNREACH)),
-                ("filtered", (Ip::V4, V4(13), Errno::EHOSTUNREACH)),
-                ("precedence_violation", (Ip::V4, V4(14), Errno::EHOSTUNREACH)),
-                ("precedence_cutoff", (Ip::V4, V4(15), Errno::EHOSTUNREACH)),
-                ("time_exceeded", (Ip::V4, TimeExceeded, Errno::EHOSTUNREACH)),
-                ("no_route_ipv6", (Ip::V6, V6(0), Errno::ENETUNREACH)),
-                ("prohibited_ipv6", (Ip::V6, V6(1), Errno::EACCES)),
-                ("beyond_scope_ipv6", (Ip::V6, V6(2), Errno::EHOSTUNREACH)),
-                ("address_ipv6", (Ip::V6, V6(3), Errno::EHOSTUNREACH)),
-                ("port_ipv6", (Ip::V6, V6(4), Errno::ECONNREFUSED)),
-                ("policy_ipv6", (Ip::V6, V6(5), Errno::EACCES)),
-                ("reject_route_ipv6", (Ip::V6, V6(6), Errno::EACCES)),
-                ("time_exceeded_ipv6", (Ip::V6, TimeExceeded, Errno::EHOSTUNREACH)),
-            ],
-            by_code,
-        );
-    family
-        .case("packet_too_long_does_not_end_connect")
-        .covers(["NF-27"])
+    let rule = family.rule(["NF-27"]).needs([Need::Nft]).waits(Duration::from_millis(1300));
+    rule.source("tcp_ipv4.c tcp_v4_err; icmp.c icmp_err_convert, icmpv6_err_convert");
+    rule.case("icmp_error_ends_connect_with_the_errno_of_its_code").across(
+        [
+            ("net", (Ip::V4, V4(0), Errno::ENETUNREACH)),
+            ("host", (Ip::V4, V4(1), Errno::EHOSTUNREACH)),
+            ("protocol", (Ip::V4, V4(2), Errno::ENOPROTOOPT)),
+            ("port", (Ip::V4, V4(3), Errno::ECONNREFUSED)),
+            ("source_route", (Ip::V4, V4(5), Errno::EOPNOTSUPP)),
+            ("net_unknown", (Ip::V4, V4(6), Errno::ENETUNREACH)),
+            ("host_unknown", (Ip::V4, V4(7), Errno::EHOSTDOWN)),
+            ("host_isolated", (Ip::V4, V4(8), Errno::ENONET)),
+            ("net_prohibited", (Ip::V4, V4(9), Errno::ENETUNREACH)),
+            ("host_prohibited", (Ip::V4, V4(10), Errno::EHOSTUNREACH)),
+            ("net_for_this_service", (Ip::V4, V4(11), Errno::ENETUNREACH)),
+            ("host_for_this_service", (Ip::V4, V4(12), Errno::EHOSTUNREACH)),
+            ("filtered", (Ip::V4, V4(13), Errno::EHOSTUNREACH)),
+            ("precedence_violation", (Ip::V4, V4(14), Errno::EHOSTUNREACH)),
+            ("precedence_cutoff", (Ip::V4, V4(15), Errno::EHOSTUNREACH)),
+            ("time_exceeded", (Ip::V4, TimeExceeded, Errno::EHOSTUNREACH)),
+            ("no_route_ipv6", (Ip::V6, V6(0), Errno::ENETUNREACH)),
+            ("prohibited_ipv6", (Ip::V6, V6(1), Errno::EACCES)),
+            ("beyond_scope_ipv6", (Ip::V6, V6(2), Errno::EHOSTUNREACH)),
+            ("address_ipv6", (Ip::V6, V6(3), Errno::EHOSTUNREACH)),
+            ("port_ipv6", (Ip::V6, V6(4), Errno::ECONNREFUSED)),
+            ("policy_ipv6", (Ip::V6, V6(5), Errno::EACCES)),
+            ("reject_route_ipv6", (Ip::V6, V6(6), Errno::EACCES)),
+            ("time_exceeded_ipv6", (Ip::V6, TimeExceeded, Errno::EHOSTUNREACH)),
+        ],
+        by_code,
+    );
+    rule.case("packet_too_long_does_not_end_connect")
         .source("tcp_ipv4.c tcp_v4_err (ICMP_FRAG_NEEDED is about the path, no error)")
-        .needs([Need::Nft])
         .waits(Duration::from_secs(3))
         .run(goes_on);
-    family
-        .case("icmp_error_under_the_socket_s_lock_waits_for_the_next_syn")
+    rule.case("icmp_error_under_the_socket_s_lock_waits_for_the_next_syn")
         .covers(["NF-28"])
         .source("tcp_ipv4.c tcp_v4_err (sock_owned_by_user, LINUX_MIB_LOCKDROPPEDICMPS)")
-        .needs([Need::Nft])
-        .waits(Duration::from_millis(1300))
         .across(Ip::BOTH, under_the_lock);
 }
 

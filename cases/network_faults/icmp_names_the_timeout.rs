@@ -12,49 +12,29 @@ const RETRIES: u32 = 2;
 pub fn cases(family: &mut Family) {
     use Errno::{EACCES, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT};
     use IcmpError::{HostUnreachable, PortUnreachable, Prohibited, TimeExceeded, V4};
-    family
-        .case("hard_icmp_error_only_names_the_timeout")
-        .covers(["NF-13"])
-        .source("RFC 5927 4.1; tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("port_ipv4", (Ip::V4, PortUnreachable, ECONNREFUSED)),
-                ("protocol_ipv4", (Ip::V4, V4(2), ENOPROTOOPT)),
-                ("prohibited_ipv4", (Ip::V4, Prohibited, EHOSTUNREACH)),
-                ("port_ipv6", (Ip::V6, PortUnreachable, ECONNREFUSED)),
-                ("prohibited_ipv6", (Ip::V6, Prohibited, EACCES)),
-                ("address_ipv6", (Ip::V6, HostUnreachable, EHOSTUNREACH)),
-            ],
-            |scene, answer| named(scene, answer, RETRIES),
-        );
-    family
-        .case("hard_icmp_error_names_the_timeout_after_a_quarter_of_an_hour")
-        .covers(["NF-13"])
-        .source("RFC 5927 4.1; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Nft])
-        .waits(Duration::from_secs(940))
-        .run(|scene| named(scene, (Ip::V4, PortUnreachable, ECONNREFUSED), timers::STOCK_RETRIES));
-    family
-        .case("routing_loop_only_names_the_timeout")
+    let rule = family.rule(["NF-13"]).needs([Need::Nft]).waits(Duration::from_secs(4));
+    rule.source("RFC 5927 4.1; tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err");
+    rule.case("hard_icmp_error_only_names_the_timeout").across(
+        [
+            ("port_ipv4", (Ip::V4, PortUnreachable, ECONNREFUSED)),
+            ("protocol_ipv4", (Ip::V4, V4(2), ENOPROTOOPT)),
+            ("prohibited_ipv4", (Ip::V4, Prohibited, EHOSTUNREACH)),
+            ("port_ipv6", (Ip::V6, PortUnreachable, ECONNREFUSED)),
+            ("prohibited_ipv6", (Ip::V6, Prohibited, EACCES)),
+            ("address_ipv6", (Ip::V6, HostUnreachable, EHOSTUNREACH)),
+        ],
+        |scene, answer| named(scene, answer, RETRIES),
+    );
+    rule.case("routing_loop_only_names_the_timeout")
         .covers(["NF-30"])
         .source("RFC 792 (type 11); tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("ipv4", (Ip::V4, TimeExceeded, EHOSTUNREACH)),
-                ("ipv6", (Ip::V6, TimeExceeded, EHOSTUNREACH)),
-            ],
-            |scene, answer| named(scene, answer, RETRIES),
-        );
-    family
-        .case("routing_loop_names_the_timeout_after_a_quarter_of_an_hour")
+        .across(Ip::BOTH, |scene, ip| named(scene, (ip, TimeExceeded, EHOSTUNREACH), RETRIES));
+    rule.stock("hard_icmp_error_names_the_timeout_after_a_quarter_of_an_hour")
+        .source("RFC 5927 4.1; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
+        .run(|scene| named(scene, (Ip::V4, PortUnreachable, ECONNREFUSED), timers::STOCK_RETRIES));
+    rule.stock("routing_loop_names_the_timeout_after_a_quarter_of_an_hour")
         .covers(["NF-30"])
         .source("RFC 792 (type 11); tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Nft])
-        .waits(Duration::from_secs(940))
         .run(|scene| named(scene, (Ip::V4, TimeExceeded, EHOSTUNREACH), timers::STOCK_RETRIES));
 }
 

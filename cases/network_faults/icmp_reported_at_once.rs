@@ -6,13 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("recverr_reports_an_icmp_error_and_the_connection_lives")
-        .covers(["NF-14"])
-        .source("ip(7) IP_RECVERR; tcp_ipv4.c tcp_v4_err; tcp_ipv6.c tcp_v6_err")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, reported);
+    let rule = family.rule(["NF-14"]).needs([Need::Nft]).waits(Duration::from_secs(2));
+    rule.source("ip(7) IP_RECVERR; tcp_ipv4.c tcp_v4_err; tcp_ipv6.c tcp_v6_err");
+    rule.case("recverr_reports_an_icmp_error_and_the_connection_lives").across(Ip::BOTH, reported);
 }
 
 async fn reported(scene: Scene, ip: Ip) -> Result {

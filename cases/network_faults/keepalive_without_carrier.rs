@@ -7,31 +7,19 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("keepalive_without_carrier_ends_in_a_timeout")
-        .covers(["NF-18b"])
-        .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| timeout(scene, ip, SHORT));
-    family
-        .case("stock_keepalive_without_carrier_ends_in_a_timeout")
-        .covers(["NF-18b"])
-        .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err")
-        .needs([Need::VirtualTime])
+    let rule = family.rule(["NF-18b"]).waits(Duration::from_secs(4));
+    rule.source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err");
+    rule.case("keepalive_without_carrier_ends_in_a_timeout")
+        .across(Ip::BOTH, |scene, ip| timeout(scene, ip, SHORT))
+        .stock("stock_keepalive_without_carrier_ends_in_a_timeout")
         .waits(Keepalive::STOCK.end())
         .run(|scene| timeout(scene, Ip::V4, Keepalive::STOCK));
-    family
-        .case("icmp_error_about_a_keepalive_probe_is_ignored")
+    rule.case("icmp_error_about_a_keepalive_probe_is_ignored")
         .covers(["NF-18"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
         .needs([Need::Nft])
-        .waits(Duration::from_secs(3))
-        .across(Ip::BOTH, |scene, ip| ignored(scene, ip, SHORT));
-    family
-        .case("icmp_error_about_a_stock_keepalive_probe_is_ignored")
-        .covers(["NF-18"])
-        .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
-        .needs([Need::VirtualTime, Need::Nft])
+        .across(Ip::BOTH, |scene, ip| ignored(scene, ip, SHORT))
+        .stock("icmp_error_about_a_stock_keepalive_probe_is_ignored")
         .waits(Keepalive::STOCK.end())
         .run(|scene| ignored(scene, Ip::V4, Keepalive::STOCK));
 }

@@ -10,26 +10,15 @@ const PASSES: u32 = 1200;
 const BULK: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("bulk_hangs_where_only_small_packets_pass")
-        .covers(["NF-29"])
-        .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| hangs(scene, ip, 2));
-    family
-        .case("bulk_hangs_for_a_quarter_of_an_hour_where_only_small_packets_pass")
-        .covers(["NF-29"])
+    let rule = family.rule(["NF-29"]).needs([Need::Nft]).waits(Duration::from_secs(4));
+    rule.source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout");
+    rule.case("bulk_hangs_where_only_small_packets_pass")
+        .across(Ip::BOTH, |scene, ip| hangs(scene, ip, 2))
+        .stock("bulk_hangs_for_a_quarter_of_an_hour_where_only_small_packets_pass")
         .source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Nft])
-        .waits(Duration::from_secs(940))
         .run(|scene| hangs(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("path_mtu_probing_finds_the_size_that_passes")
-        .covers(["NF-29"])
+    rule.case("path_mtu_probing_finds_the_size_that_passes")
         .source("RFC 4821; tcp_timer.c tcp_mtu_probing; ip-sysctl.rst tcp_mtu_probing")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(3))
         .across(Ip::BOTH, heals);
 }
 

@@ -12,33 +12,20 @@ const STOCK: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lax_nat_picks_a_forgotten_connection_up_again")
-        .covers(["NF-19"])
-        .source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose)")
-        .needs([Need::Conntrack])
-        .waits(Duration::from_millis(1500))
-        .across(Ip::BOTH, picked_up);
-    family
-        .case("stock_nat_remembers_an_idle_connection_for_five_days")
-        .covers(["NF-19"])
+    let rule = family.rule(["NF-19"]).needs([Need::Conntrack]).waits(Duration::from_millis(1500));
+    rule.source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose)");
+    rule.case("lax_nat_picks_a_forgotten_connection_up_again").across(Ip::BOTH, picked_up);
+    rule.stock("stock_nat_remembers_an_idle_connection_for_five_days")
         .source("nf_conntrack_proto_tcp.c tcp_timeouts (TCP_CONNTRACK_ESTABLISHED)")
-        .needs([Need::VirtualTime, Need::Conntrack])
         .waits(STOCK)
         .run(five_days);
-    family
-        .case("strict_nat_lets_the_client_of_a_forgotten_connection_time_out")
+    rule.case("strict_nat_lets_the_client_of_a_forgotten_connection_time_out")
         .covers(["NF-20"])
         .source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose); tcp_timer.c tcp_write_timeout")
-        .needs([Need::Conntrack])
         .waits(Duration::from_secs(5))
-        .across(Ip::BOTH, |scene, ip| client_times_out(scene, ip, RETRIES));
-    family
-        .case("strict_nat_leaves_a_stock_client_a_quarter_of_an_hour_to_find_out")
-        .covers(["NF-20"])
+        .across(Ip::BOTH, |scene, ip| client_times_out(scene, ip, RETRIES))
+        .stock("strict_nat_leaves_a_stock_client_a_quarter_of_an_hour_to_find_out")
         .source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose); ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Conntrack])
-        .waits(Duration::from_secs(940))
         .run(|scene| client_times_out(scene, Ip::V4, timers::STOCK_RETRIES));
 }
 

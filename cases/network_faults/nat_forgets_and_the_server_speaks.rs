@@ -9,25 +9,16 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("server_behind_a_dropping_nat_that_forgot_times_out")
-        .covers(["NF-22"])
-        .source("nf_conntrack_core.c nf_conntrack_in; tcp_timer.c tcp_write_timeout")
-        .needs([Need::Conntrack])
+    let rule = family.rule(["NF-22"]).needs([Need::Conntrack]);
+    rule.source("nf_conntrack_core.c nf_conntrack_in; tcp_timer.c tcp_write_timeout");
+    rule.case("server_behind_a_dropping_nat_that_forgot_times_out")
         .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| dropped(scene, ip, RETRIES));
-    family
-        .case("stock_server_behind_a_dropping_nat_that_forgot_tries_for_a_quarter_of_an_hour")
-        .covers(["NF-22"])
+        .across(Ip::BOTH, |scene, ip| dropped(scene, ip, RETRIES))
+        .stock("stock_server_behind_a_dropping_nat_that_forgot_tries_for_a_quarter_of_an_hour")
         .source("nf_conntrack_core.c nf_conntrack_in; ip-sysctl tcp_retries2 (924.6 seconds)")
-        .needs([Need::VirtualTime, Need::Conntrack])
-        .waits(Duration::from_secs(940))
         .run(|scene| dropped(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("server_behind_a_nat_that_forgot_is_reset_by_it")
-        .covers(["NF-22"])
+    rule.case("server_behind_a_nat_that_forgot_is_reset_by_it")
         .source("tcp_ipv4.c tcp_v4_rcv (no_tcp_socket); RFC 9293 3.5.1")
-        .needs([Need::Conntrack])
         .across(Ip::BOTH, reset);
 }
 

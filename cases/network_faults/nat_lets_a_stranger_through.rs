@@ -12,34 +12,13 @@ use lastack::prelude::*;
 const BEYOND: u32 = 10_000_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("untranslated_segment_gets_its_sender_reset")
-        .covers(["NF-23"])
-        .source("nf_nat_core.c nf_nat_inet_fn; kubernetes issue 74839; RFC 9293 3.5.2")
-        .needs([Need::Conntrack])
-        .across(
-            [
-                ("forgotten_ipv4", (Ip::V4, Cause::Forgotten)),
-                ("forgotten_ipv6", (Ip::V6, Cause::Forgotten)),
-                ("out_of_window_ipv4", (Ip::V4, Cause::OutOfWindow)),
-                ("out_of_window_ipv6", (Ip::V6, Cause::OutOfWindow)),
-            ],
-            reset,
-        );
-    family
-        .case("segment_out_of_the_window_is_harmless_where_it_is_dropped_or_translated")
-        .covers(["NF-23"])
+    let causes = [("forgotten", Cause::Forgotten), ("out_of_window", Cause::OutOfWindow)];
+    let rule = family.rule(["NF-23"]).needs([Need::Conntrack]);
+    rule.source("nf_nat_core.c nf_nat_inet_fn; kubernetes issue 74839; RFC 9293 3.5.2");
+    rule.case("untranslated_segment_gets_its_sender_reset").across((causes, Ip::BOTH), reset);
+    rule.case("segment_out_of_the_window_is_harmless_where_it_is_dropped_or_translated")
         .source("nf_conntrack_proto_tcp.c tcp_in_window (tcp_be_liberal); RFC 9293 3.10.7.4")
-        .needs([Need::Conntrack])
-        .across(
-            [
-                ("dropped_ipv4", (Ip::V4, Cure::Dropped)),
-                ("dropped_ipv6", (Ip::V6, Cure::Dropped)),
-                ("liberal_ipv4", (Ip::V4, Cure::Liberal)),
-                ("liberal_ipv6", (Ip::V6, Cure::Liberal)),
-            ],
-            harmless,
-        );
+        .across(([("dropped", Cure::Dropped), ("liberal", Cure::Liberal)], Ip::BOTH), harmless);
 }
 
 /// What makes a segment invalid.
@@ -55,7 +34,7 @@ enum Cure {
     Liberal,
 }
 
-async fn reset(scene: Scene, (ip, cause): (Ip, Cause)) -> Result {
+async fn reset(scene: Scene, (cause, ip): (Cause, Ip)) -> Result {
     let lab = scene.lab().routed().build().await?;
     let nat = lab.router_tracks().masquerading("a").strict().turn_on().await?;
     let Pair { a, b, .. } = scene.pair().ip(ip).connect_in(&lab).await?;
@@ -80,7 +59,7 @@ async fn reset(scene: Scene, (ip, cause): (Ip, Cause)) -> Result {
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn harmless(scene: Scene, (ip, cure): (Ip, Cure)) -> Result {
+async fn harmless(scene: Scene, (cure, ip): (Cure, Ip)) -> Result {
     let lab = scene.lab().routed().build().await?;
     let nat = lab.router_tracks().masquerading("a").strict();
     let nat = match cure {

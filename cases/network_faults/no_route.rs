@@ -10,57 +10,42 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 /// What is wrong with the route, and what the application hears of it in the end.
-type Route = (Misroute, Errno, Ip);
+type Route = (Misroute, Errno);
 
-const ROUTES: [(&str, Route); 8] = [
-    ("deleted_ipv4", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V4)),
-    ("deleted_ipv6", (Misroute::Deleted, Errno::ENETUNREACH, Ip::V6)),
-    ("unreachable_ipv4", (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V4)),
-    ("unreachable_ipv6", (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V6)),
-    ("prohibit_ipv4", (Misroute::Prohibit, Errno::EACCES, Ip::V4)),
-    ("prohibit_ipv6", (Misroute::Prohibit, Errno::EACCES, Ip::V6)),
-    ("blackhole_ipv4", (Misroute::Blackhole, Errno::EINVAL, Ip::V4)),
-    ("blackhole_ipv6", (Misroute::Blackhole, Errno::EINVAL, Ip::V6)),
+const ROUTES: [(&str, Route); 4] = [
+    ("deleted", (Misroute::Deleted, Errno::ENETUNREACH)),
+    ("unreachable", (Misroute::Unreachable, Errno::EHOSTUNREACH)),
+    ("prohibit", (Misroute::Prohibit, Errno::EACCES)),
+    ("blackhole", (Misroute::Blackhole, Errno::EINVAL)),
 ];
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("data_in_flight_ends_in_the_errno_of_the_route")
-        .covers(["NF-07"])
-        .source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(ROUTES, |scene, route| in_flight(scene, route, RETRIES));
-    family
-        .case("stock_data_in_flight_ends_in_the_errno_of_the_route_a_quarter_of_an_hour_later")
-        .covers(["NF-07"])
+    let rule = family.rule(["NF-07"]).waits(Duration::from_secs(4));
+    rule.source("af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err");
+    rule.case("data_in_flight_ends_in_the_errno_of_the_route")
+        .across((ROUTES, Ip::BOTH), |scene, over| in_flight(scene, over, RETRIES))
+        .stock("stock_data_in_flight_ends_in_the_errno_of_the_route_a_quarter_of_an_hour_later")
         .source(
             "af_inet.c inet_sk_rebuild_header; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2",
         )
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| {
-            let route = (Misroute::Unreachable, Errno::EHOSTUNREACH, Ip::V4);
-            in_flight(scene, route, timers::STOCK_RETRIES)
+            let route = (Misroute::Unreachable, Errno::EHOSTUNREACH);
+            in_flight(scene, (route, Ip::V4), timers::STOCK_RETRIES)
         });
-    family
-        .case("data_not_yet_sent_waits_under_the_persist_timer")
+    rule.case("data_not_yet_sent_waits_under_the_persist_timer")
         .covers(["NF-08"])
         .source("tcp_timer.c tcp_probe_timer; inet6_connection_sock.c inet6_csk_xmit")
         .waits(Duration::from_secs(2))
-        .across(ROUTES, |scene, route| before(scene, route, RETRIES));
-    family
-        .case("stock_data_not_yet_sent_waits_for_a_quarter_of_an_hour")
-        .covers(["NF-08"])
+        .across((ROUTES, Ip::BOTH), |scene, over| before(scene, over, RETRIES))
+        .stock("stock_data_not_yet_sent_waits_for_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| {
-            let route = (Misroute::Deleted, Errno::ENETUNREACH, Ip::V6);
-            before(scene, route, timers::STOCK_RETRIES)
+            let route = (Misroute::Deleted, Errno::ENETUNREACH);
+            before(scene, (route, Ip::V6), timers::STOCK_RETRIES)
         });
 }
 
-async fn in_flight(scene: Scene, (how, errno, ip): Route, retries: u32) -> Result {
+async fn in_flight(scene: Scene, ((how, errno), ip): (Route, Ip), retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
     let flight = pair.data_in_flight(retries).await?;
@@ -79,7 +64,7 @@ async fn in_flight(scene: Scene, (how, errno, ip): Route, retries: u32) -> Resul
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn before(scene: Scene, (how, errno, ip): Route, retries: u32) -> Result {
+async fn before(scene: Scene, ((how, errno), ip): (Route, Ip), retries: u32) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", "net.ipv4.tcp_retries2", retries);
     let pair = pair.connect().await?;
     let Pair { lab, b, .. } = &pair;

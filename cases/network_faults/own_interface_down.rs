@@ -10,37 +10,23 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("write_over_an_interface_that_is_down_ends_under_the_persist_timer")
-        .covers(["NF-05"])
+    let rule = family.rule(["NF-05"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2");
+    rule.case("write_over_an_interface_that_is_down_ends_under_the_persist_timer")
         .source("tcp_output.c tcp_check_probe_timer; tcp_timer.c tcp_probe_timer")
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, |scene, ip| down(scene, ip, RETRIES));
-    family
-        .case("stock_write_over_an_interface_that_is_down_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-05"])
-        .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
+    rule.stock("stock_write_over_an_interface_that_is_down_is_told_after_a_quarter_of_an_hour")
         .run(|scene| down(scene, Ip::V4, timers::STOCK_RETRIES));
-    family
-        .case("write_over_an_interface_that_comes_back_is_delivered_by_the_next_probe")
+    rule.case("write_over_an_interface_that_comes_back_is_delivered_by_the_next_probe")
         .covers(["NF-16"])
         .source("tcp_output.c tcp_send_probe0, tcp_write_wakeup")
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, back);
-    family
-        .case("write_over_a_deleted_interface_ends_no_sooner")
+    rule.case("write_over_a_deleted_interface_ends_no_sooner")
         .covers(["NF-17"])
         .source("tcp_timer.c tcp_probe_timer")
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, |scene, ip| deleted(scene, ip, RETRIES));
-    family
-        .case("stock_write_over_a_deleted_interface_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-17"])
+        .across(Ip::BOTH, |scene, ip| deleted(scene, ip, RETRIES))
+        .stock("stock_write_over_a_deleted_interface_is_told_after_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_probe_timer; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| deleted(scene, Ip::V6, timers::STOCK_RETRIES));
 }
 

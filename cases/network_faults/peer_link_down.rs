@@ -11,38 +11,20 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let places = [
-        ("direct_ipv4", (true, Ip::V4)),
-        ("direct_ipv6", (true, Ip::V6)),
-        ("patched_ipv4", (false, Ip::V4)),
-        ("patched_ipv6", (false, Ip::V6)),
-    ];
-    family
-        .case("write_without_carrier_ends_in_host_unreachable")
-        .covers(["NF-03"])
+    let places = [("direct", true), ("patched", false)];
+    let rule = family.rule(["NF-03"]).waits(Duration::from_secs(4));
+    rule.source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err");
+    rule.case("write_without_carrier_ends_in_host_unreachable")
         .claims(["A34"])
-        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(places, |scene, place| before(scene, place, RETRIES));
-    family
-        .case("write_without_carrier_ends_in_host_unreachable_after_a_quarter_of_an_hour")
-        .covers(["NF-03"])
+        .across((places, Ip::BOTH), |scene, place| before(scene, place, RETRIES));
+    rule.stock("write_without_carrier_ends_in_host_unreachable_after_a_quarter_of_an_hour")
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| before(scene, (false, Ip::V4), timers::STOCK_RETRIES));
-    family
-        .case("carrier_lost_with_data_in_flight_ends_in_host_unreachable")
+    rule.case("carrier_lost_with_data_in_flight_ends_in_host_unreachable")
         .covers(["NF-04"])
-        .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES));
-    family
-        .case("carrier_lost_with_data_in_flight_is_told_after_a_quarter_of_an_hour")
-        .covers(["NF-04"])
+        .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, RETRIES))
+        .stock("carrier_lost_with_data_in_flight_is_told_after_a_quarter_of_an_hour")
         .source("route.c ipv4_link_failure; tcp_timer.c tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .across(Ip::BOTH, |scene, ip| in_flight(scene, ip, timers::STOCK_RETRIES));
 }
 

@@ -13,12 +13,9 @@ const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
     use IcmpError::{HostUnreachable, NetUnreachable};
-    family
-        .case("unreachable_established_data_is_sent_again_at_a_constant_pace")
-        .covers(["NF-12"])
-        .source("RFC 6069; tcp_ipv4.c tcp_v4_err, tcp_ld_RTO_revert; tcp_ipv6.c tcp_v6_err")
-        .needs([Need::Nft])
-        .waits(Duration::from_secs(3))
+    let rule = family.rule(["NF-12"]).needs([Need::Nft]).waits(Duration::from_secs(3));
+    rule.source("RFC 6069; tcp_ipv4.c tcp_v4_err, tcp_ld_RTO_revert; tcp_ipv6.c tcp_v6_err");
+    rule.case("unreachable_established_data_is_sent_again_at_a_constant_pace")
         .across(
             [
                 ("net_ipv4", (Ip::V4, NetUnreachable, Errno::ENETUNREACH)),
@@ -26,12 +23,9 @@ pub fn cases(family: &mut Family) {
                 ("no_route_ipv6", (Ip::V6, NetUnreachable, Errno::ENETUNREACH)),
             ],
             |scene, answer| keeps_the_pace(scene, answer, RETRIES, UNLIMITED),
-        );
-    family
-        .case("stock_unreachable_data_is_sent_again_for_a_quarter_of_an_hour_ever_more_slowly")
-        .covers(["NF-12"])
+        )
+        .stock("stock_unreachable_data_is_sent_again_for_a_quarter_of_an_hour_ever_more_slowly")
         .source("RFC 6069; tcp_ipv4.c tcp_ld_RTO_revert (icsk_retransmits); ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime, Need::Nft])
         .waits(Duration::from_secs(930))
         .across([("every_error_sent", UNLIMITED), ("stock_router", 1000)], |scene, limit| {
             let answer = (Ip::V4, HostUnreachable, Errno::EHOSTUNREACH);

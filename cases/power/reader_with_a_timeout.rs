@@ -7,12 +7,9 @@ use lastack::prelude::*;
 const LIMIT: Duration = Duration::from_millis(700);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("receive_timeout_ends_the_read_and_not_the_connection")
-        .covers(["OP-14"])
-        .source("socket(7) SO_RCVTIMEO; tcp.c tcp_recvmsg_locked")
-        .waits(Duration::from_secs(1))
-        .on_both_kinds(timed_read);
+    let rule = family.rule(["OP-14"]).waits(Duration::from_secs(1));
+    rule.source("socket(7) SO_RCVTIMEO; tcp.c tcp_recvmsg_locked");
+    rule.case("receive_timeout_ends_the_read_and_not_the_connection").on_both_kinds(timed_read);
 }
 
 async fn timed_read(scene: Scene, kind: HostKind) -> Result {

@@ -6,17 +6,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("first_keepalive_probe_to_a_rebooted_machine_meets_a_reset")
-        .covers(["OP-05", "KA-06"])
-        .source("tcp_timer.c tcp_keepalive_timer; tcp_ipv4.c no_tcp_socket")
-        .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Ip::BOTH, |scene, kind, ip| probed(scene, kind, ip, None));
-    family
-        .case("stock_keepalive_finds_a_rebooted_machine_after_two_hours")
-        .covers(["OP-05", "KA-06"])
+    let rule = family.rule(["OP-05", "KA-06"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp_ipv4.c no_tcp_socket");
+    rule.case("first_keepalive_probe_to_a_rebooted_machine_meets_a_reset")
+        .across_on_both_kinds(Ip::BOTH, |scene, kind, ip| probed(scene, kind, ip, None))
+        .stock("stock_keepalive_finds_a_rebooted_machine_after_two_hours")
         .source("tcp_timer.c tcp_keepalive_timer; tcp.h TCP_KEEPALIVE_TIME")
-        .needs([Need::VirtualTime])
         .waits(Keepalive::STOCK.idle())
         .run(|scene| probed(scene, HostKind::Namespace, Ip::V4, Some(Keepalive::STOCK.idle())));
 }

@@ -6,11 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("write_after_the_peer_rebooted_meets_a_reset")
-        .covers(["OP-04"])
-        .claims(["A34", "A37"])
-        .source("RFC 9293 3.5.1; tcp_ipv4.c no_tcp_socket; tcp_input.c tcp_reset")
+    let rule = family.rule(["OP-04"]).claims(["A34", "A37"]);
+    rule.source("RFC 9293 3.5.1; tcp_ipv4.c no_tcp_socket; tcp_input.c tcp_reset");
+    rule.case("write_after_the_peer_rebooted_meets_a_reset")
         .across_on_both_kinds(Ip::BOTH, rebooted);
 }
 

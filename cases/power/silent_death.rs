@@ -6,26 +6,17 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("idle_survivor_of_a_machine_never_learns_of_its_death")
-        .covers(["OP-01"])
+    let rule = family.rule(["OP-01"]).waits(Duration::from_secs(3));
+    rule.source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer");
+    rule.case("idle_survivor_of_a_machine_never_learns_of_its_death")
         .claims(["A15", "A16", "A18", "A27"])
-        .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
-        .waits(Duration::from_secs(3))
         .across_on_both_kinds(Death::BOTH, |scene, kind, kill| {
             idle(scene, kind, kill, Duration::from_secs(2))
-        });
-    family
-        .case("idle_survivor_of_a_machine_is_none_the_wiser_after_a_day")
-        .covers(["OP-01"])
-        .claims(["A15", "A16", "A18", "A27"])
-        .source("RFC 1122 4.2.3.6; tcp_timer.c tcp_keepalive_timer")
-        .needs([Need::VirtualTime])
+        })
+        .stock("idle_survivor_of_a_machine_is_none_the_wiser_after_a_day")
         .waits(timers::A_DAY)
         .run(|scene| idle(scene, HostKind::Namespace, Lab::power_off, timers::A_DAY));
-    family
-        .case("survivor_on_the_same_cable_keeps_its_connection_without_carrier")
-        .covers(["OP-01"])
+    rule.case("survivor_on_the_same_cable_keeps_its_connection_without_carrier")
         .source("tcp(7); net/core/link_watch.c")
         .waits(Duration::from_secs(1))
         .on_both_kinds(without_carrier);

@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("connection_outlives_a_sleep_shorter_than_the_retransmission_limit")
-        .covers(["OP-15"])
-        .source("tcp_timer.c tcp_retransmit_timer")
-        .waits(Duration::from_secs(2))
+    let rule = family.rule(["OP-15"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c tcp_retransmit_timer");
+    rule.case("connection_outlives_a_sleep_shorter_than_the_retransmission_limit")
         .across_on_both_kinds(Ip::BOTH, slept);
 }
 

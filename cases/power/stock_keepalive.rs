@@ -6,18 +6,12 @@
 
 use lastack::prelude::*;
 
-type Kill = fn(&Lab, &str) -> Death;
-
 pub fn cases(family: &mut Family) {
-    let deaths: [(&str, Kill); 2] = [("power_off", Lab::power_off), ("panic", Lab::panic)];
-    family
-        .case("stock_keepalive_finds_a_dead_machine_after_two_hours_and_eleven_minutes")
-        .covers(["OP-03"])
-        .claims(["A30"])
-        .source("tcp_timer.c tcp_keepalive_timer; tcp(7) tcp_keepalive_time; RFC 1122 4.2.3.6")
-        .needs([Need::VirtualTime])
-        .waits(Keepalive::STOCK.end())
-        .across(deaths, found_dead);
+    let rule = family.rule(["OP-03"]).claims(["A30"]).needs([Need::VirtualTime]);
+    rule.waits(Keepalive::STOCK.end());
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp(7) tcp_keepalive_time; RFC 1122 4.2.3.6");
+    rule.case("stock_keepalive_finds_a_dead_machine_after_two_hours_and_eleven_minutes")
+        .across(Death::BOTH, found_dead);
 }
 
 async fn found_dead(scene: Scene, kill: Kill) -> Result {

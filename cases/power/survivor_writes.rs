@@ -9,28 +9,19 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("write_to_a_dead_machine_times_out")
-        .covers(["OP-02"])
+    let rule = family.rule(["OP-02"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout, retransmits_timed_out");
+    rule.case("write_to_a_dead_machine_times_out")
         .claims(["A34"])
-        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out")
-        .waits(Duration::from_secs(4))
         .across_on_both_kinds(Death::BOTH, |scene, kind, kill| {
             times_out(scene, kind, kill, RETRIES)
-        });
-    family
-        .case("write_to_a_dead_machine_times_out_after_a_quarter_of_an_hour")
-        .covers(["OP-02"])
-        .claims(["A34"])
+        })
+        .stock("write_to_a_dead_machine_times_out_after_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| times_out(scene, HostKind::Namespace, Lab::power_off, 15));
-    family
-        .case("data_received_before_the_machine_died_is_read_first")
+    rule.case("data_received_before_the_machine_died_is_read_first")
         .covers(["OP-12"])
         .source("tcp.c tcp_recvmsg_locked; tcp_timer.c tcp_write_err")
-        .waits(Duration::from_secs(4))
         .across_on_both_kinds(Death::BOTH, read_first);
 }
 

@@ -6,34 +6,24 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("process_killed_before_the_cut_says_goodbye")
+    let rule = family.rule(["OP-07"]).waits(Duration::from_secs(1));
+    rule.source("exit.c exit_files; tcp.c __tcp_close");
+    rule.case("process_killed_before_the_cut_says_goodbye")
         .covers(["OP-08"])
-        .source("exit.c exit_files; tcp.c __tcp_close")
         .across_on_both_kinds(Ip::BOTH, killed_first);
-    family
-        .case("process_killed_behind_the_cut_says_goodbye_when_the_cable_is_back")
+    rule.case("process_killed_behind_the_cut_says_goodbye_when_the_cable_is_back")
         .covers(["OP-09"])
         .source("tcp.c __tcp_close; tcp_timer.c tcp_retransmit_timer")
-        .waits(Duration::from_secs(1))
         .across_on_both_kinds(Ip::BOTH, cut_first);
-    family
-        .case("orderly_shutdown_ends_processes_before_the_network")
-        .covers(["OP-07"])
+    rule.case("orderly_shutdown_ends_processes_before_the_network")
         .source("signal(7) SIGTERM; exit.c exit_files")
         .across_on_both_kinds(Ip::BOTH, orderly);
-    family
-        .case("process_that_does_not_heed_sigterm_says_goodbye_when_init_kills_it")
-        .covers(["OP-07"])
+    rule.stock("process_that_does_not_heed_sigterm_says_goodbye_when_init_kills_it")
         .source("signal(7); systemd-system.conf(5) DefaultTimeoutStopSec; exit.c exit_files")
-        .needs([Need::VirtualTime])
         .waits(INIT)
         .run(heedless);
-    family
-        .case("process_that_outlives_the_network_takes_its_goodbye_along")
-        .covers(["OP-07"])
+    rule.stock("process_that_outlives_the_network_takes_its_goodbye_along")
         .source("systemd.special(7) network.target; tcp_output.c tcp_send_fin")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(outlives_the_network);
 }

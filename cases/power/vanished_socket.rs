@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("socket_closed_under_repair_vanishes_without_a_segment")
-        .covers(["OP-10"])
-        .claims(["A1"])
-        .source("tcp.c __tcp_close; tcp_ipv4.c no_tcp_socket")
+    let rule = family.rule(["OP-10"]).claims(["A1"]);
+    rule.source("tcp.c __tcp_close; tcp_ipv4.c no_tcp_socket");
+    rule.case("socket_closed_under_repair_vanishes_without_a_segment")
         .across_on_both_kinds(Ip::BOTH, vanished);
 }
 

@@ -7,13 +7,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("killed_while_connecting_leaves_no_packet_but_a_late_reset")
-        .covers(["PD-13"])
-        .claims(["A23"])
-        .source("tcp.c tcp_close_state; tcp_ipv4.c tcp_v4_send_reset; RFC 9293 3.10.7.1")
-        .waits(Duration::from_secs(2))
-        .across(Ip::BOTH, killed);
+    let rule = family.rule(["PD-13"]).claims(["A23"]).waits(Duration::from_secs(2));
+    rule.source("tcp.c tcp_close_state; tcp_ipv4.c tcp_v4_send_reset; RFC 9293 3.10.7.1");
+    rule.case("killed_while_connecting_leaves_no_packet_but_a_late_reset").across(Ip::BOTH, killed);
 }
 
 async fn killed(scene: Scene, ip: Ip) -> Result {

@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("killed_container_closes_its_connections_with_a_fin")
-        .covers(["PD-18"])
-        .claims(["A23"])
-        .source("pid_namespace.c zap_pid_ns_processes; exit.c do_exit")
-        .across(Ip::BOTH, killed);
+    let rule = family.rule(["PD-18"]).claims(["A23"]);
+    rule.source("pid_namespace.c zap_pid_ns_processes; exit.c do_exit");
+    rule.case("killed_container_closes_its_connections_with_a_fin").across(Ip::BOTH, killed);
 }
 
 async fn killed(scene: Scene, ip: Ip) -> Result {

@@ -8,25 +8,17 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("orphan_delivers_its_fin_when_the_path_heals")
-        .covers(["PD-15"])
+    let rule = family.rule(["PD-15"]).waits(Duration::from_secs(2));
+    rule.source("tcp.c __tcp_close; tcp_timer.c tcp_retransmit_timer");
+    rule.case("orphan_delivers_its_fin_when_the_path_heals")
         .claims(["B14"])
-        .source("tcp.c __tcp_close; tcp_timer.c tcp_retransmit_timer")
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, heals);
-    family
-        .case("process_that_dies_late_in_a_partition_of_a_minute_and_a_half_is_heard_of")
-        .covers(["PD-15"])
+    rule.stock("process_that_dies_late_in_a_partition_of_a_minute_and_a_half_is_heard_of")
         .source("tcp_timer.c tcp_retransmit_timer, tcp_orphan_retries: 0 means 8")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(110))
         .run(dies_late);
-    family
-        .case("process_that_dies_early_in_a_partition_of_a_minute_and_a_half_is_never_heard_of")
-        .covers(["PD-15"])
+    rule.stock("process_that_dies_early_in_a_partition_of_a_minute_and_a_half_is_never_heard_of")
         .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries: 0 means 8")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(dies_early);
 }

@@ -9,23 +9,15 @@ use lastack::prelude::*;
 const LINGER: Linger = Linger::on(1);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("descriptor_leaked_through_exec_keeps_the_connection_open")
+    let rule = family.rule(["PD-08"]).claims(["A22"]).waits(Duration::from_secs(1));
+    rule.source("file.c do_close_on_exec; execve(2)");
+    rule.case("descriptor_leaked_through_exec_keeps_the_connection_open")
         .covers(["PD-07"])
-        .claims(["A22"])
-        .source("file.c do_close_on_exec; execve(2)")
         .across(Ip::BOTH, leaks);
-    family
-        .case("close_on_exec_sends_the_fin_at_execve")
-        .covers(["PD-08"])
-        .source("file.c do_close_on_exec; execve(2)")
-        .across(Ip::BOTH, closes);
-    family
-        .case("execve_lingers_for_what_it_closes")
-        .covers(["PD-08"])
+    rule.case("close_on_exec_sends_the_fin_at_execve").claims([]).across(Ip::BOTH, closes);
+    rule.case("execve_lingers_for_what_it_closes")
         .claims(["B36"])
         .source("file.c do_close_on_exec; af_inet.c inet_release")
-        .waits(Duration::from_secs(1))
         .across(Ip::BOTH, lingers);
 }
 

@@ -6,12 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("dying_with_linger_zero_resets")
-        .covers(["PD-04"])
-        .claims(["A23"])
-        .source("tcp.c __tcp_close; af_inet.c inet_release")
-        .across(ProcessEnd::OVER_BOTH, resets);
+    let rule = family.rule(["PD-04"]).claims(["A23"]);
+    rule.source("tcp.c __tcp_close; af_inet.c inet_release");
+    rule.case("dying_with_linger_zero_resets").across((ProcessEnd::ALL, Ip::BOTH), resets);
 }
 
 async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {

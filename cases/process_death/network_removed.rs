@@ -16,26 +16,16 @@ enum Order {
 }
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("process_that_ends_without_its_network_leaves_the_peer_half_open")
-        .covers(["PD-19"])
-        .claims(["A1", "A18", "A23"])
-        .source(
-            "tcp.c __tcp_close; tcp_timer.c tcp_write_timeout, tcp_probe_timer; sock.c __sk_free",
-        )
+    let orders =
+        [("network_first", Order::NetworkThenProcess), ("fin_lost", Order::FinLostThenNetwork)];
+    let rule = family.rule(["PD-19"]).claims(["A1", "A18", "A23"]);
+    rule.source(
+        "tcp.c __tcp_close; tcp_timer.c tcp_write_timeout, tcp_probe_timer; sock.c __sk_free",
+    );
+    rule.case("process_that_ends_without_its_network_leaves_the_peer_half_open")
         .waits(Duration::from_secs(3))
-        .across(
-            [
-                ("network_first_ipv4", (Order::NetworkThenProcess, Ip::V4)),
-                ("network_first_ipv6", (Order::NetworkThenProcess, Ip::V6)),
-                ("fin_lost_ipv4", (Order::FinLostThenNetwork, Ip::V4)),
-                ("fin_lost_ipv6", (Order::FinLostThenNetwork, Ip::V6)),
-            ],
-            half_open,
-        );
-    family
-        .case("process_that_ends_before_its_network_says_goodbye")
-        .covers(["PD-19"])
+        .across((orders, Ip::BOTH), half_open);
+    rule.case("process_that_ends_before_its_network_says_goodbye")
         .claims(["A22"])
         .source("tcp.c __tcp_close; exit.c do_exit")
         .across(Ip::BOTH, goodbye);

@@ -7,26 +7,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("orphan_on_a_dead_path_is_dropped_in_silence")
-        .covers(["PD-16"])
+    let rule = family.rule(["PD-16"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries, retransmits_timed_out");
+    rule.case("orphan_on_a_dead_path_is_dropped_in_silence")
         .claims(["A1", "A8", "A18", "A34"])
-        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries, retransmits_timed_out")
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("retries_1_ipv4", (1, Ip::V4)),
-                ("retries_1_ipv6", (1, Ip::V6)),
-                ("retries_2_ipv4", (2, Ip::V4)),
-                ("retries_2_ipv6", (2, Ip::V6)),
-            ],
-            dropped,
-        );
-    family
-        .case("stock_orphan_on_a_dead_path_is_dropped_after_almost_two_minutes")
-        .covers(["PD-16"])
+        .across(([("retries_1", 1), ("retries_2", 2)], Ip::BOTH), dropped);
+    rule.stock("stock_orphan_on_a_dead_path_is_dropped_after_almost_two_minutes")
         .source("tcp_timer.c tcp_orphan_retries: 0 means 8; retransmits_timed_out")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(110))
         .run(|scene| dropped(scene, (STOCK, Ip::V4)));
 }

@@ -10,16 +10,9 @@ use lastack::prelude::*;
 const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics"));
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("panic_that_unwinds_closes_with_a_fin")
-        .covers(["PD-02"])
-        .claims(["A41"])
-        .source("exit.c do_exit; std::panic")
-        .across(Ip::BOTH, unwinds);
-    family
-        .case("panic_that_aborts_closes_with_a_fin")
-        .covers(["PD-02"])
-        .claims(["A41"])
+    let rule = family.rule(["PD-02"]).claims(["A41"]).source("exit.c do_exit; std::panic");
+    rule.case("panic_that_unwinds_closes_with_a_fin").across(Ip::BOTH, unwinds);
+    rule.case("panic_that_aborts_closes_with_a_fin")
         .source("exit.c do_exit; rustc -C panic=abort")
         .across(Ip::BOTH, aborts);
 }

@@ -13,29 +13,17 @@ enum Leaves {
     IsKilled,
 }
 
-const ALL: [(&str, (Leaves, Ip)); 6] = [
-    ("closes_ipv4", (Leaves::Closes, Ip::V4)),
-    ("closes_ipv6", (Leaves::Closes, Ip::V6)),
-    ("exits_ipv4", (Leaves::Exits, Ip::V4)),
-    ("exits_ipv6", (Leaves::Exits, Ip::V6)),
-    ("is_killed_ipv4", (Leaves::IsKilled, Ip::V4)),
-    ("is_killed_ipv6", (Leaves::IsKilled, Ip::V6)),
-];
+const ALL: [(&str, Leaves); 3] =
+    [("closes", Leaves::Closes), ("exits", Leaves::Exits), ("is_killed", Leaves::IsKilled)];
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("forked_child_keeps_the_connection_when_its_parent")
-        .covers(["PD-06"])
-        .claims(["A22"])
-        .source("file_table.c fput; fork(2)")
-        .across(ALL, child);
-    family
-        .case("debuggers_copy_keeps_the_connection_when_its_owner")
+    let rule = family.rule(["PD-06"]).claims(["A22"]).source("file_table.c fput; fork(2)");
+    rule.case("forked_child_keeps_the_connection_when_its_parent").across((ALL, Ip::BOTH), child);
+    rule.case("debuggers_copy_keeps_the_connection_when_its_owner")
         .covers(["PD-12"])
-        .claims(["A22"])
         .source("file_table.c fput; pidfd_getfd(2)")
         .needs([Need::Kernel(5, 6)])
-        .across(ALL, debugger);
+        .across((ALL, Ip::BOTH), debugger);
 }
 
 async fn child(scene: Scene, (leaves, ip): (Leaves, Ip)) -> Result {

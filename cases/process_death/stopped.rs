@@ -10,17 +10,13 @@ use lastack::prelude::*;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("kernel_of_a_hung_process_answers_for_it")
-        .covers(["PD-17"])
-        .source("tcp_timer.c tcp_keepalive_timer; tcp_output.c __tcp_select_window; RFC 9293 3.8.4")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, hangs);
-    family
-        .case("kernel_of_a_hung_process_answers_for_it_for_a_day")
-        .covers(["PD-17"])
+    let rule = family.rule(["PD-17"]).waits(Duration::from_secs(4));
+    rule.source(
+        "tcp_timer.c tcp_keepalive_timer; tcp_output.c __tcp_select_window; RFC 9293 3.8.4",
+    );
+    rule.case("kernel_of_a_hung_process_answers_for_it").across(Ip::BOTH, hangs);
+    rule.stock("kernel_of_a_hung_process_answers_for_it_for_a_day")
         .source("tcp_timer.c tcp_keepalive_timer, tcp_probe_timer; RFC 9293 3.8.4, 3.8.6")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(hangs_for_a_day);
 }

@@ -5,12 +5,10 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("survivor_sees_the_same_fin_however_a_process_ends")
-        .covers(["PD-01"])
-        .claims(["A21", "A22", "A23", "A26", "A41"])
-        .source("exit.c do_exit, exit_files; tcp.c __tcp_close")
-        .across(ProcessEnd::OVER_BOTH, ends);
+    let rule = family.rule(["PD-01"]).claims(["A21", "A22", "A23", "A26", "A41"]);
+    rule.source("exit.c do_exit, exit_files; tcp.c __tcp_close");
+    rule.case("survivor_sees_the_same_fin_however_a_process_ends")
+        .across((ProcessEnd::ALL, Ip::BOTH), ends);
 }
 
 async fn ends(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {

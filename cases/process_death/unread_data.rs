@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("dying_with_unread_data_resets")
-        .covers(["PD-03"])
-        .claims(["A23", "A26"])
-        .source("tcp.c __tcp_close; exit.c do_exit; RFC 1122 4.2.2.13")
-        .across(ProcessEnd::OVER_BOTH, resets);
+    let rule = family.rule(["PD-03"]).claims(["A23", "A26"]);
+    rule.source("tcp.c __tcp_close; exit.c do_exit; RFC 1122 4.2.2.13");
+    rule.case("dying_with_unread_data_resets").across((ProcessEnd::ALL, Ip::BOTH), resets);
 }
 
 async fn resets(scene: Scene, (ending, ip): (ProcessEnd, Ip)) -> Result {

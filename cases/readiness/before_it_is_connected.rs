@@ -12,27 +12,16 @@ enum Parked {
 }
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("socket_that_was_never_connected_shows_a_hang_up")
-        .covers(["PV-12"])
-        .source("tcp.c tcp_poll (TCP_CLOSE), tcp_recvmsg_locked; stream.c sk_stream_wait_connect")
-        .across(Ip::BOTH, never_connected);
-    family
-        .case("connecting_socket_shows_nothing_and_parked_calls_hear_of_its_refusal")
+    let rule = family.rule(["PV-12"]);
+    rule.source("tcp.c tcp_poll (TCP_CLOSE), tcp_recvmsg_locked; stream.c sk_stream_wait_connect");
+    rule.case("socket_that_was_never_connected_shows_a_hang_up").across(Ip::BOTH, never_connected);
+    rule.case("connecting_socket_shows_nothing_and_parked_calls_hear_of_its_refusal")
         .covers(["PV-11"])
         .source(
             "tcp.c tcp_poll (TCP_SYN_SENT), tcp_recvmsg_locked; stream.c sk_stream_wait_connect",
         )
         .waits(timers::SYN_RTO)
-        .across(
-            [
-                ("receiver_ipv4", (Ip::V4, Parked::Receiver)),
-                ("receiver_ipv6", (Ip::V6, Parked::Receiver)),
-                ("sender_ipv4", (Ip::V4, Parked::Sender)),
-                ("sender_ipv6", (Ip::V6, Parked::Sender)),
-            ],
-            refused,
-        );
+        .across(([("receiver", Parked::Receiver), ("sender", Parked::Sender)], Ip::BOTH), refused);
 }
 
 async fn never_connected(scene: Scene, ip: Ip) -> Result {
@@ -47,7 +36,7 @@ async fn never_connected(scene: Scene, ip: Ip) -> Result {
     lab.wire().absent(Wire::start(), any()).await
 }
 
-async fn refused(scene: Scene, (ip, parked): (Ip, Parked)) -> Result {
+async fn refused(scene: Scene, (parked, ip): (Parked, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let client = lab.host("a")?.process().await?;
     // Nobody listens there.

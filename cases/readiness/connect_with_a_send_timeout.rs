@@ -15,19 +15,13 @@ const RETRIES: u32 = 6;
 const LINEAR: u32 = 4;
 
 pub fn cases(family: &mut Family) {
-    let source = "af_inet.c __inet_stream_connect; socket(7); tcp_timer.c tcp_write_timeout";
-    family
-        .case("connect_attempt_outlives_its_send_timeout_by_two_minutes")
-        .covers(["PV-10"])
-        .source(source)
-        .needs([Need::VirtualTime, Need::Kernel(6, 5)])
-        .waits(Duration::from_secs(135))
+    let rule = family.rule(["PV-10"]).needs([Need::VirtualTime]).waits(Duration::from_secs(135));
+    rule.source("af_inet.c __inet_stream_connect; socket(7); tcp_timer.c tcp_write_timeout");
+    rule.case("connect_attempt_outlives_its_send_timeout_by_two_minutes")
+        .needs([Need::Kernel(6, 5)])
         .across(Ip::BOTH, |scene, ip| outlives(scene, ip, LINEAR, 11));
-    family
-        .case("connect_attempt_before_linear_timeouts_outlives_its_send_timeout_by_two_minutes")
-        .covers(["PV-10"])
-        .source(source)
-        .needs([Need::VirtualTime, Need::Before(6, 5)])
+    rule.case("connect_attempt_before_linear_timeouts_outlives_its_send_timeout_by_two_minutes")
+        .needs([Need::Before(6, 5)])
         .waits(Duration::from_secs(131))
         .across(Ip::BOTH, |scene, ip| outlives(scene, ip, 0, 7));
 }

@@ -7,12 +7,11 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("pollers_parked_for_a_quarter_of_an_hour_wake_when_the_connection_is_given_up")
-        .covers(["PV-08"])
-        .source("tcp_timer.c tcp_write_err; tcp.c tcp_poll; ip-sysctl tcp_retries2 (924.6 seconds)")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
+    let rule = family.rule(["PV-08"]).needs([Need::VirtualTime]).waits(Duration::from_secs(940));
+    rule.source(
+        "tcp_timer.c tcp_write_err; tcp.c tcp_poll; ip-sysctl tcp_retries2 (924.6 seconds)",
+    );
+    rule.case("pollers_parked_for_a_quarter_of_an_hour_wake_when_the_connection_is_given_up")
         .across(Ip::BOTH, wakes);
 }
 

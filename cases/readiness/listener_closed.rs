@@ -18,27 +18,19 @@ enum Stage {
 }
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("listener_closed_while_a_client_connects_refuses_or_resets_it")
-        .covers(["PV-15"])
-        .source("inet_connection_sock.c inet_csk_listen_stop; tcp_ipv4.c tcp_v4_rcv; tcp_input.c")
-        .waits(timers::SYN_RTO)
-        .across(
-            [
-                ("syn_lost", (Ip::V4, Stage::SynLost)),
-                ("syn_lost_over_ipv6", (Ip::V6, Stage::SynLost)),
-                ("syn_ack_lost", (Ip::V4, Stage::SynAckLost)),
-                ("syn_ack_lost_over_ipv6", (Ip::V6, Stage::SynAckLost)),
-                ("last_ack_lost", (Ip::V4, Stage::LastAckLost)),
-                ("last_ack_lost_over_ipv6", (Ip::V6, Stage::LastAckLost)),
-                ("not_accepted", (Ip::V4, Stage::NotAccepted)),
-                ("not_accepted_over_ipv6", (Ip::V6, Stage::NotAccepted)),
-            ],
-            closed,
-        );
+    let stages = [
+        ("syn_lost", Stage::SynLost),
+        ("syn_ack_lost", Stage::SynAckLost),
+        ("last_ack_lost", Stage::LastAckLost),
+        ("not_accepted", Stage::NotAccepted),
+    ];
+    let rule = family.rule(["PV-15"]).waits(timers::SYN_RTO);
+    rule.source("inet_connection_sock.c inet_csk_listen_stop; tcp_ipv4.c tcp_v4_rcv; tcp_input.c");
+    rule.case("listener_closed_while_a_client_connects_refuses_or_resets_it")
+        .across((stages, Ip::OVER), closed);
 }
 
-async fn closed(scene: Scene, (ip, stage): (Ip, Stage)) -> Result {
+async fn closed(scene: Scene, (stage, ip): (Stage, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = server.host().address(ip, PORT);

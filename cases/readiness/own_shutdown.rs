@@ -6,18 +6,14 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("own_shut_wr_leaves_a_socket_writable_for_calls_that_fail")
-        .covers(["PV-03"])
-        .source("tcp.c tcp_poll (SEND_SHUTDOWN); poll(2) POLLOUT")
+    let rule = family.rule(["PV-03"]).source("tcp.c tcp_poll (SEND_SHUTDOWN); poll(2) POLLOUT");
+    rule.case("own_shut_wr_leaves_a_socket_writable_for_calls_that_fail")
         .across(Ip::BOTH, writable);
-    family
-        .case("own_shut_rd_looks_like_the_peers_end")
+    rule.case("own_shut_rd_looks_like_the_peers_end")
         .covers(["PV-04"])
         .source("tcp.c tcp_poll (RCV_SHUTDOWN); poll(2) POLLRDHUP")
         .across(Ip::BOTH, readable);
-    family
-        .case("both_directions_ended_without_an_error_are_a_hang_up")
+    rule.case("both_directions_ended_without_an_error_are_a_hang_up")
         .covers(["PV-05"])
         .source("tcp.c tcp_poll (SHUTDOWN_MASK); poll(2) POLLHUP")
         .across([("client_first", "a"), ("server_first", "b")], hang_up);

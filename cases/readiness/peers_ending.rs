@@ -7,18 +7,14 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("peers_fin_is_readable_and_no_hang_up")
-        .covers(["PV-01"])
-        .source("tcp.c tcp_poll (RCV_SHUTDOWN); tcp_input.c tcp_fin; select.c POLLIN_SET")
-        .across(Ip::BOTH, fin_is_readable);
-    family
-        .case("reset_shows_everything_and_its_error_until_that_is_taken")
+    let rule = family.rule(["PV-01"]);
+    rule.source("tcp.c tcp_poll (RCV_SHUTDOWN); tcp_input.c tcp_fin; select.c POLLIN_SET");
+    rule.case("peers_fin_is_readable_and_no_hang_up").across(Ip::BOTH, fin_is_readable);
+    rule.case("reset_shows_everything_and_its_error_until_that_is_taken")
         .covers(["PV-02", "PV-07"])
         .source("tcp.c tcp_poll; tcp_input.c tcp_reset; select.c POLLOUT_SET")
         .across(Ip::BOTH, reset_shows_everything);
-    family
-        .case("reader_parked_while_its_peer_reboots_wakes_with_the_reset")
+    rule.case("reader_parked_while_its_peer_reboots_wakes_with_the_reset")
         .covers(["PV-13"])
         .source("tcp_input.c tcp_reset, tcp_done_with_error; tcp.c tcp_recvmsg_locked")
         .across(Ip::BOTH, parked_reader);

@@ -9,33 +9,20 @@ const RETRIES2: &str = "net.ipv4.tcp_retries2";
 const FLOOR: &str = "net.ipv4.tcp_rto_min_us";
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("tcp_retries2_below_five_allows_one_retransmission_more")
-        .covers(["RT-03"])
+    let retries = [("one", 1), ("two", 2)];
+    let rule = family.rule(["RT-03"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c retransmits_timed_out, tcp_model_timeout, tcp_write_err");
+    rule.case("tcp_retries2_below_five_allows_one_retransmission_more")
         .claims(["A1"])
-        .source("tcp_timer.c retransmits_timed_out, tcp_model_timeout, tcp_write_err")
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("one", (Ip::V4, 1)),
-                ("one_over_ipv6", (Ip::V6, 1)),
-                ("two", (Ip::V4, 2)),
-                ("two_over_ipv6", (Ip::V6, 2)),
-            ],
-            |scene, (ip, retries)| dies(scene.pair().ip(ip), retries, retries + 1),
-        );
-    family
-        .case("dead_machine_is_given_up_at_the_time_of_tcp_retries2")
-        .covers(["RT-03"])
-        .source("tcp_timer.c retransmits_timed_out, tcp_model_timeout, tcp_write_err")
+        .across((retries, Ip::OVER), |scene, (retries, ip)| {
+            dies(scene.pair().ip(ip), retries, retries + 1)
+        });
+    rule.case("dead_machine_is_given_up_at_the_time_of_tcp_retries2")
         .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("slower_timeouts_meet_the_limit_at_the_number_of_tcp_retries2")
-        .covers(["RT-03"])
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("slower_timeouts_meet_the_limit_at_the_number_of_tcp_retries2")
         .source("tcp_timer.c retransmits_timed_out: the model starts from TCP_RTO_MIN")
         .needs([Need::Sysctl(FLOOR)])
-        .waits(Duration::from_secs(4))
         .across(
             [
                 ("two", (Ip::V4, 2)),
@@ -48,13 +35,10 @@ pub fn cases(family: &mut Family) {
                 dies(scene.pair().ip(ip).sysctl("a", FLOOR, 250_000), retries, retries)
             },
         );
-    family
-        .case("stock_connection_is_given_up_after_a_quarter_of_an_hour")
+    rule.stock("stock_connection_is_given_up_after_a_quarter_of_an_hour")
         .covers(["RT-01"])
         .claims(["A1"])
         .source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_retries2 (15; 924.6 seconds)")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .across(Ip::BOTH, |scene, ip| {
             dies(scene.pair().ip(ip), timers::STOCK_RETRIES, timers::STOCK_RETRIES)
         });

@@ -14,37 +14,24 @@ const CAP_MS: u32 = 1000;
 const RETRIES: u32 = 4;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("capped_back_off_shortens_the_time_that_tcp_retries2_stands_for")
-        .covers(["RT-04"])
-        .source("tcp_timer.c tcp_model_timeout, tcp_retransmit_timer; ip-sysctl tcp_rto_max_ms")
+    let rule = family.rule(["RT-04"]);
+    rule.source("tcp_timer.c tcp_model_timeout, tcp_retransmit_timer; ip-sysctl tcp_rto_max_ms");
+    rule.case("capped_back_off_shortens_the_time_that_tcp_retries2_stands_for")
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(5))
-        .across(
-            [
-                ("by_sysctl", (Ip::V4, true)),
-                ("by_sysctl_over_ipv6", (Ip::V6, true)),
-                ("by_option", (Ip::V4, false)),
-                ("by_option_over_ipv6", (Ip::V6, false)),
-            ],
-            dies_sooner,
-        );
-    family
-        .case("cap_on_the_back_off_is_a_second_at_least_and_two_minutes_at_most")
-        .covers(["RT-04"])
+        .across(([("by_sysctl", true), ("by_option", false)], Ip::OVER), dies_sooner);
+    rule.case("cap_on_the_back_off_is_a_second_at_least_and_two_minutes_at_most")
         .source("tcp.c do_tcp_setsockopt (TCP_RTO_MAX_MS); sysctl_net_ipv4.c tcp_rto_max_ms")
         .needs([Need::Kernel(6, 15)])
         .run(limits);
-    family
-        .case("back_off_has_no_cap_before_linux_6_15")
-        .covers(["RT-04"])
+    rule.case("back_off_has_no_cap_before_linux_6_15")
         .source("tcp.c do_tcp_setsockopt; tcp_timer.c tcp_model_timeout (Linux 6.14)")
         .needs([Need::Before(6, 15)])
         .waits(Duration::from_secs(8))
         .across(Ip::BOTH, uncapped);
 }
 
-async fn dies_sooner(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
+async fn dies_sooner(scene: Scene, (by_sysctl, ip): (bool, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES);
     let pair = match by_sysctl {
         true => pair.sysctl("a", CAP, CAP_MS),

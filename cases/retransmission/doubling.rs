@@ -6,12 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("every_timeout_doubles_the_next")
-        .covers(["RT-15"])
-        .source("RFC 6298 5.5; tcp_timer.c tcp_retransmit_timer; tcp_output.c tcp_send_loss_probe")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, doubles);
+    let rule = family.rule(["RT-15"]).waits(Duration::from_secs(4));
+    rule.source("RFC 6298 5.5; tcp_timer.c tcp_retransmit_timer; tcp_output.c tcp_send_loss_probe");
+    rule.case("every_timeout_doubles_the_next").across(Ip::BOTH, doubles);
 }
 
 async fn doubles(scene: Scene, ip: Ip) -> Result {

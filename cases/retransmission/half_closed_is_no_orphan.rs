@@ -7,25 +7,15 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("half_closed_socket_is_no_orphan")
-        .covers(["RT-10"])
-        .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| path(scene, ip, RETRIES));
-    family
-        .case("half_closed_socket_of_a_dead_machine_is_no_orphan")
-        .covers(["RT-10"])
-        .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD")
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("stock_half_closed_socket_is_told_after_a_quarter_of_an_hour")
-        .covers(["RT-10"])
+    let rule = family.rule(["RT-10"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout: SOCK_DEAD");
+    rule.case("half_closed_socket_is_no_orphan")
+        .across(Ip::BOTH, |scene, ip| path(scene, ip, RETRIES))
+        .stock("stock_half_closed_socket_is_told_after_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| path(scene, Ip::V4, 15));
+    rule.case("half_closed_socket_of_a_dead_machine_is_no_orphan")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
 }
 
 async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {

@@ -8,17 +8,11 @@
 use lastack::{prelude::*, sys::sock_diag::SocketEntry};
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("timer_fires_late_and_never_early")
-        .covers(["RT-16"])
-        .source("kernel/time/timer.c calc_index; inet_diag.c inet_sk_diag_fill (idiag_expires)")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, as_announced);
-    family
-        .case("timer_is_late_by_one_granule_of_the_wheel_at_most")
-        .covers(["RT-16"])
+    let rule = family.rule(["RT-16"]).waits(Duration::from_secs(4));
+    rule.source("kernel/time/timer.c calc_index; inet_diag.c inet_sk_diag_fill (idiag_expires)");
+    rule.case("timer_fires_late_and_never_early").across(Ip::BOTH, as_announced);
+    rule.stock("timer_is_late_by_one_granule_of_the_wheel_at_most")
         .source("kernel/time/timer.c calc_wheel_index, calc_index; tcp_timer.c")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(LONGEST as u64))
         .run(within_a_granule);
 }

@@ -11,19 +11,14 @@ const FLOOR: &str = "net.ipv4.tcp_rto_min_us";
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("lower_floor_brings_more_retransmissions_and_no_earlier_end")
-        .covers(["RT-06"])
-        .source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_rto_min_us")
+    let rule = family.rule(["RT-06"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c retransmits_timed_out; ip-sysctl tcp_rto_min_us");
+    rule.case("lower_floor_brings_more_retransmissions_and_no_earlier_end")
         .needs([Need::Sysctl(FLOOR)])
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, no_earlier);
-    family
-        .case("floor_is_two_hundred_milliseconds_before_linux_6_11")
-        .covers(["RT-06"])
+    rule.case("floor_is_two_hundred_milliseconds_before_linux_6_11")
         .source("tcp.h tcp_rto_min, TCP_RTO_MIN (Linux 6.10)")
         .needs([Need::Before(6, 11)])
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, unmoved);
 }
 

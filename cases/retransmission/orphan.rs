@@ -11,45 +11,26 @@ const STOCK: u32 = 0;
 const CAP: &str = "net.ipv4.tcp_rto_max_ms";
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("orphan_in_a_silence_is_given_up_after_tcp_orphan_retries")
-        .covers(["RT-08"])
+    let rule = family.rule(["RT-08"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries");
+    rule.case("orphan_in_a_silence_is_given_up_after_tcp_orphan_retries")
         .claims(["A1"])
-        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries")
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("one", (Ip::V4, 1)),
-                ("one_over_ipv6", (Ip::V6, 1)),
-                ("two", (Ip::V4, 2)),
-                ("two_over_ipv6", (Ip::V6, 2)),
-            ],
-            given_up,
-        );
-    family
-        .case("orphan_of_a_dead_machine_is_given_up_after_tcp_orphan_retries")
-        .covers(["RT-08"])
-        .source("tcp_timer.c tcp_write_timeout, tcp_orphan_retries")
+        .across(([("one", 1), ("two", 2)], Ip::OVER), given_up)
+        .stock("stock_orphan_in_a_silence_lives_for_almost_two_minutes")
+        .covers(["RT-07"])
+        .source("tcp_timer.c tcp_orphan_retries: 0 means 8; ip-sysctl tcp_orphan_retries")
+        .waits(Duration::from_secs(110))
+        .across(Ip::BOTH, |scene, ip| given_up(scene, (STOCK, ip)));
+    rule.case("orphan_of_a_dead_machine_is_given_up_after_tcp_orphan_retries")
         .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("orphan_that_has_backed_off_to_the_cap_has_no_retries_left")
-        .covers(["RT-08"])
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("orphan_that_has_backed_off_to_the_cap_has_no_retries_left")
         .source("tcp_timer.c tcp_write_timeout (alive), tcp_orphan_retries: 0 means 8 or 0")
         .needs([Need::Sysctl(CAP)])
-        .waits(Duration::from_secs(3))
         .across(Ip::BOTH, none_left);
-    family
-        .case("stock_orphan_in_a_silence_lives_for_almost_two_minutes")
-        .covers(["RT-07"])
-        .claims(["A1"])
-        .source("tcp_timer.c tcp_orphan_retries: 0 means 8; ip-sysctl tcp_orphan_retries")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(110))
-        .across(Ip::BOTH, |scene, ip| given_up(scene, (ip, STOCK)));
 }
 
-async fn given_up(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
+async fn given_up(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", ORPHAN_RETRIES, retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let rto = a.rto().await?;

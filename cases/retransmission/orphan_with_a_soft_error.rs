@@ -11,19 +11,13 @@ const CAP: u64 = 1000;
 const RETRIES: u32 = 8;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("orphan_with_a_soft_error_ends_where_its_timeout_stops_growing")
-        .covers(["RT-09"])
-        .source("tcp_timer.c tcp_orphan_retries (sk_err_soft), tcp_write_timeout")
-        .needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")])
-        .waits(Duration::from_secs(4))
+    let rule = family.rule(["RT-09"]).needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")]);
+    rule.waits(Duration::from_secs(5));
+    rule.source("tcp_timer.c tcp_orphan_retries (sk_err_soft), tcp_write_timeout");
+    rule.case("orphan_with_a_soft_error_ends_where_its_timeout_stops_growing")
         .across(Ip::BOTH, told);
-    family
-        .case("orphan_without_a_soft_error_goes_on_at_the_cap")
-        .covers(["RT-09"])
+    rule.case("orphan_without_a_soft_error_goes_on_at_the_cap")
         .source("tcp_timer.c tcp_orphan_retries, tcp_write_timeout")
-        .needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")])
-        .waits(Duration::from_secs(5))
         .across(Ip::BOTH, not_told);
 }
 

@@ -10,23 +10,13 @@ const RETRIES2: &str = "net.ipv4.tcp_retries2";
 const RETRIES: u32 = 3;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("thin_stream_does_not_back_off_for_its_first_six_timeouts")
-        .covers(["RT-18"])
-        .source("tcp_timer.c tcp_retransmit_timer; tcp.h TCP_THIN_LINEAR_RETRIES; tcp-thin.rst")
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("by_sysctl", (Ip::V4, true)),
-                ("by_sysctl_over_ipv6", (Ip::V6, true)),
-                ("by_option", (Ip::V4, false)),
-                ("by_option_over_ipv6", (Ip::V6, false)),
-            ],
-            thin,
-        );
+    let rule = family.rule(["RT-18"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_retransmit_timer; tcp.h TCP_THIN_LINEAR_RETRIES; tcp-thin.rst");
+    rule.case("thin_stream_does_not_back_off_for_its_first_six_timeouts")
+        .across(([("by_sysctl", true), ("by_option", false)], Ip::OVER), thin);
 }
 
-async fn thin(scene: Scene, (ip, by_sysctl): (Ip, bool)) -> Result {
+async fn thin(scene: Scene, (by_sysctl, ip): (bool, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, RETRIES);
     let pair = match by_sysctl {
         true => pair.sysctl("a", THIN, 1),

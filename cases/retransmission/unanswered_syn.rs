@@ -12,44 +12,26 @@ const RETRIES: &str = "net.ipv4.tcp_syn_retries";
 const LINEAR: &str = "net.ipv4.tcp_syn_linear_timeouts";
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("unanswered_syn_is_sent_again_and_again_until_connect_times_out")
-        .covers(["RT-13"])
-        .source("tcp_timer.c tcp_write_timeout, tcp_retransmit_timer; ip-sysctl")
+    // A SYN a second is ended by their number, or by the time.
+    let linear = [("one_doubling", 0), ("one_linear", 1), ("four_linear_cut_short", 4)];
+    let rule = family.rule(["RT-13"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_write_timeout, tcp_retransmit_timer; ip-sysctl");
+    rule.case("unanswered_syn_is_sent_again_and_again_until_connect_times_out")
         .needs([Need::Sysctl(LINEAR)])
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("one_doubling", (Ip::V4, 1, 0)),
-                ("one_doubling_over_ipv6", (Ip::V6, 1, 0)),
-                // A SYN a second, ended by their number.
-                ("one_linear", (Ip::V4, 1, 1)),
-                ("one_linear_over_ipv6", (Ip::V6, 1, 1)),
-                // A SYN a second, ended by the time.
-                ("four_linear_cut_short", (Ip::V4, 1, 4)),
-                ("four_linear_cut_short_over_ipv6", (Ip::V6, 1, 4)),
-            ],
-            times_out,
-        );
-    family
-        .case("connect_to_a_dead_machine_times_out")
-        .covers(["RT-13"])
-        .source("tcp_timer.c tcp_write_timeout, tcp_retransmit_timer; ip-sysctl")
+        .across((linear, Ip::OVER), times_out);
+    rule.case("connect_to_a_dead_machine_times_out")
         .needs([Need::Sysctl(LINEAR)])
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("stock_connect_fails_after_eleven_syns_and_two_minutes")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.stock("stock_connect_fails_after_eleven_syns_and_two_minutes")
         .covers(["RT-12"])
         .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_syn_linear_timeouts (Linux 6.5)")
-        .needs([Need::VirtualTime, Need::Kernel(6, 5)])
+        .needs([Need::Kernel(6, 5)])
         .waits(Duration::from_secs(135))
         .across(Ip::BOTH, |scene, ip| stock(scene, ip, STOCK_LINEAR, 11));
-    family
-        .case("stock_connect_before_linear_timeouts_fails_after_seven_syns_and_two_minutes")
+    rule.stock("stock_connect_before_linear_timeouts_fails_after_seven_syns_and_two_minutes")
         .covers(["RT-12"])
         .source("tcp_timer.c tcp_write_timeout; ip-sysctl tcp_syn_retries (Linux 6.4)")
-        .needs([Need::VirtualTime, Need::Before(6, 5)])
+        .needs([Need::Before(6, 5)])
         .waits(Duration::from_secs(131))
         .across(Ip::BOTH, |scene, ip| stock(scene, ip, 0, 7));
 }
@@ -66,7 +48,8 @@ async fn stock(scene: Scene, ip: Ip, linear: u32, syns: usize) -> Result {
     same("SYNs", syns, sent)
 }
 
-async fn times_out(scene: Scene, (ip, retries, linear): (Ip, u32, u32)) -> Result {
+async fn times_out(scene: Scene, (linear, ip): (u32, Ip)) -> Result {
+    let retries = 1;
     let lab = scene.lab().sysctl("a", RETRIES, retries).sysctl("a", LINEAR, linear).build().await?;
     unanswered(&lab, ip, retries, linear).await.map(drop)
 }

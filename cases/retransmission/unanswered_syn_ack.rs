@@ -6,36 +6,19 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("unfinished_handshake_is_forgotten_after_tcp_synack_retries")
-        .covers(["RT-14"])
-        .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries")
-        .waits(Duration::from_secs(3))
-        .across(
-            [
-                ("none", (Ip::V4, 0)),
-                ("none_over_ipv6", (Ip::V6, 0)),
-                ("one", (Ip::V4, 1)),
-                ("one_over_ipv6", (Ip::V6, 1)),
-            ],
-            forgotten,
-        );
-    family
-        .case("handshake_of_a_machine_that_died_after_its_syn_is_forgotten")
-        .covers(["RT-14"])
-        .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries")
-        .waits(Duration::from_secs(3))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("stock_unfinished_handshake_is_forgotten_after_a_minute")
-        .covers(["RT-14"])
+    let rule = family.rule(["RT-14"]).waits(Duration::from_secs(3));
+    rule.source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries");
+    rule.case("unfinished_handshake_is_forgotten_after_tcp_synack_retries")
+        .across(([("none", 0), ("one", 1)], Ip::OVER), forgotten)
+        .stock("stock_unfinished_handshake_is_forgotten_after_a_minute")
         .source("inet_connection_sock.c reqsk_timer_handler; ip-sysctl tcp_synack_retries (5)")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(64))
-        .across(Ip::BOTH, |scene, ip| forgotten(scene, (ip, 5)));
+        .across(Ip::BOTH, |scene, ip| forgotten(scene, (5, ip)));
+    rule.case("handshake_of_a_machine_that_died_after_its_syn_is_forgotten")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
 }
 
-async fn forgotten(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
+async fn forgotten(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let lab = scene.lab().sysctl("b", "net.ipv4.tcp_synack_retries", retries).build().await?;
     let (client, server) = (lab.host("a")?.process().await?, lab.host("b")?.process().await?);
     let address = server.host().address(ip, PORT);

@@ -1,13 +1,17 @@
 //! The catalogue of TCP endings as test cases.
 //!
 //! The cases are in the folders beside this one, a family a folder, a scenario a file; the
-//! build script finds them. The rows that they cover are in `catalogue`, a family a file.
+//! build script finds them, and lists them in `families.rs`. The rows that they cover are in
+//! `catalogue`, a family a file.
 
 #![forbid(unsafe_code)]
 
 use lastack::{FamilySource, Problems, Registry, Row};
 
-include!(concat!(env!("OUT_DIR"), "/families.rs"));
+#[path = "../families.rs"]
+mod families;
+
+include!(concat!(env!("OUT_DIR"), "/table.rs"));
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
 /// Every case there is.

@@ -9,18 +9,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("connection_that_is_never_closed_is_in_close_wait_a_day_later")
-        .covers(["ST-10"])
-        .source("RFC 9293 3.6; tcp.c __tcp_close; tcp_input.c tcp_reset; ip-sysctl tcp_fin_timeout")
-        .needs([Need::VirtualTime])
-        .waits(timers::A_DAY)
-        .run(leaks);
-    family
-        .case("stock_keepalive_ends_a_leaked_close_wait_after_two_hours")
-        .covers(["ST-10"])
+    let rule = family.rule(["ST-10"]).needs([Need::VirtualTime]).waits(timers::A_DAY);
+    rule.source(
+        "RFC 9293 3.6; tcp.c __tcp_close; tcp_input.c tcp_reset; ip-sysctl tcp_fin_timeout",
+    );
+    rule.case("connection_that_is_never_closed_is_in_close_wait_a_day_later").run(leaks);
+    rule.case("stock_keepalive_ends_a_leaked_close_wait_after_two_hours")
         .source("tcp_timer.c tcp_keepalive_timer; tcp_input.c tcp_reset; tcp(7) tcp_keepalive_time")
-        .needs([Need::VirtualTime])
         .waits(Keepalive::STOCK.idle())
         .run(ends);
 }

@@ -7,12 +7,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("stock_last_ack_without_an_answer_lasts_almost_two_minutes")
-        .covers(["ST-14"])
-        .source("tcp_timer.c tcp_orphan_retries: 0 means 8; tcp_minisocks.c")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(170))
+    let rule = family.rule(["ST-14"]).needs([Need::VirtualTime]).waits(Duration::from_secs(170));
+    rule.source("tcp_timer.c tcp_orphan_retries: 0 means 8; tcp_minisocks.c");
+    rule.case("stock_last_ack_without_an_answer_lasts_almost_two_minutes")
         .across(Ip::BOTH, unheard);
 }
 

@@ -6,13 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("stock_orphan_in_fin_wait2_is_gone_after_a_minute")
-        .covers(["ST-01"])
-        .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait; ip-sysctl tcp_fin_timeout (60)")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(60))
-        .across(Ip::BOTH, gone_in_silence);
+    let rule = family.rule(["ST-01"]).needs([Need::VirtualTime]).waits(Duration::from_secs(60));
+    rule.source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait; ip-sysctl tcp_fin_timeout (60)");
+    rule.case("stock_orphan_in_fin_wait2_is_gone_after_a_minute").across(Ip::BOTH, gone_in_silence);
 }
 
 async fn gone_in_silence(scene: Scene, ip: Ip) -> Result {

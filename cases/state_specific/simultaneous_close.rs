@@ -6,13 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("both_ends_that_close_at_once_wait_for_a_minute")
-        .covers(["ST-12"])
-        .source("RFC 9293 3.6; tcp_input.c tcp_fin, tcp_rcv_state_process; tcp.h TCP_TIMEWAIT_LEN")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
-        .across(Ip::BOTH, both_wait);
+    let rule = family.rule(["ST-12"]).needs([Need::VirtualTime]).waits(timers::TIME_WAIT);
+    rule.source("RFC 9293 3.6; tcp_input.c tcp_fin, tcp_rcv_state_process; tcp.h TCP_TIMEWAIT_LEN");
+    rule.case("both_ends_that_close_at_once_wait_for_a_minute").across(Ip::BOTH, both_wait);
 }
 
 async fn both_wait(scene: Scene, ip: Ip) -> Result {

@@ -6,16 +6,12 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says")
-        .covers(["TW-01"])
-        .source("tcp.h TCP_TIMEWAIT_LEN; tcp_minisocks.c tcp_time_wait")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
-        .across(
-            [("stock_ipv4", (Ip::V4, 60)), ("stock_ipv6", (Ip::V6, 60)), ("lowered", (Ip::V4, 5))],
-            a_minute,
-        );
+    let rule = family.rule(["TW-01"]).needs([Need::VirtualTime]).waits(timers::TIME_WAIT);
+    rule.source("tcp.h TCP_TIMEWAIT_LEN; tcp_minisocks.c tcp_time_wait");
+    rule.case("time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says").across(
+        [("stock_ipv4", (Ip::V4, 60)), ("stock_ipv6", (Ip::V6, 60)), ("lowered", (Ip::V4, 5))],
+        a_minute,
+    );
 }
 
 async fn a_minute(scene: Scene, (ip, fin_timeout): (Ip, u32)) -> Result {

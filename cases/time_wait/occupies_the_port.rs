@@ -10,33 +10,21 @@ use lastack::prelude::*;
 const ONE_PORT: (&str, &str) = ("net.ipv4.ip_local_port_range", "40000 40000");
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("last_port_is_free_again_when_time_wait_is_over")
-        .covers(["TW-11"])
-        .source("inet_hashtables.c __inet_check_established; tcp_ipv4.c tcp_twsk_unique")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
+    let rule = family.rule(["TW-11"]).needs([Need::VirtualTime]).waits(timers::TIME_WAIT);
+    rule.source("inet_hashtables.c __inet_check_established; tcp_ipv4.c tcp_twsk_unique");
+    rule.case("last_port_is_free_again_when_time_wait_is_over")
         .across(Ip::BOTH, |scene, ip| exhausted(scene, ip, State::TimeWait));
-    family
-        .case("last_port_is_free_again_when_an_orphan_in_fin_wait2_is_gone")
+    rule.case("last_port_is_free_again_when_an_orphan_in_fin_wait2_is_gone")
         .covers(["TW-23"])
         .source("tcp_ipv4.c tcp_twsk_unique (TCP_FIN_WAIT2)")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
         .run(|scene| exhausted(scene, Ip::V4, State::FinWait2));
-    family
-        .case("restarted_server_gets_its_port_when_time_wait_is_over")
+    rule.case("restarted_server_gets_its_port_when_time_wait_is_over")
         .covers(["TW-16"])
         .source("inet_connection_sock.c inet_csk_bind_conflict")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
         .run(restarted);
-    family
-        .case("client_gets_its_port_by_bind_when_time_wait_is_over")
+    rule.case("client_gets_its_port_by_bind_when_time_wait_is_over")
         .covers(["TW-19"])
         .source("inet_connection_sock.c inet_csk_bind_conflict (sk_reuse of both)")
-        .needs([Need::VirtualTime])
-        .waits(timers::TIME_WAIT)
         .run(bound);
 }
 

@@ -18,35 +18,19 @@ enum Late {
 }
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_minisocks.c tcp_timewait_state_process (inet_twsk_reschedule)";
-    let waits = HALF + timers::TIME_WAIT;
-    family
-        .case("repeated_fin_starts_time_wait_anew")
-        .covers(["TW-02"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(waits)
+    let rule = family.rule(["TW-02"]).needs([Need::VirtualTime]).waits(HALF + timers::TIME_WAIT);
+    rule.source("tcp_minisocks.c tcp_timewait_state_process (inet_twsk_reschedule)");
+    rule.case("repeated_fin_starts_time_wait_anew")
         .across(Ip::BOTH, |scene, ip| anew(scene, ip, Late::Fin));
-    family
-        .case("bare_acknowledgement_starts_time_wait_anew_without_an_answer")
+    rule.case("bare_acknowledgement_starts_time_wait_anew_without_an_answer")
         .covers(["TW-03"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(waits)
         .run(|scene| anew(scene, Ip::V4, Late::Ack));
-    family
-        .case("late_data_starts_time_wait_anew_and_is_no_reason_to_reset")
+    rule.case("late_data_starts_time_wait_anew_and_is_no_reason_to_reset")
         .covers(["TW-04"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(waits)
         .run(|scene| anew(scene, Ip::V4, Late::Data));
-    family
-        .case("reset_neither_ends_nor_prolongs_time_wait_under_tcp_rfc1337")
+    rule.case("reset_neither_ends_nor_prolongs_time_wait_under_tcp_rfc1337")
         .covers(["TW-09"])
         .source("tcp_minisocks.c tcp_timewait_state_process (sysctl_tcp_rfc1337); RFC 1337 3")
-        .needs([Need::VirtualTime])
-        .waits(waits)
         .run(|scene| anew(scene, Ip::V4, Late::Reset));
 }
 

@@ -15,55 +15,28 @@ const HALF: Duration = Duration::from_millis(500);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 pub fn cases(family: &mut Family) {
-    let since = "tcp_ipv4.c tcp_twsk_unique (tw_entry_stamp); ip-sysctl tcp_tw_reuse_delay";
-    let before = "tcp_ipv4.c tcp_twsk_unique (ktime_get_seconds, tw_ts_recent_stamp; Linux 6.13)";
-    family
-        .case("last_port_is_free_again_after_tcp_tw_reuse_delay")
-        .covers(["TW-13"])
-        .source(since)
-        .needs([Need::Kernel(6, 14)])
-        .waits(STOCK)
-        .across(
-            [
-                ("half_a_second", (Path::Cable(Ip::V4), HALF)),
-                ("half_a_second_over_ipv6", (Path::Cable(Ip::V6), HALF)),
-                ("stock", (Path::Cable(Ip::V4), STOCK)),
-                ("stock_over_ipv6", (Path::Cable(Ip::V6), STOCK)),
-            ],
-            after_the_delay,
-        );
-    family
-        .case("last_port_to_a_loopback_address_is_free_again_after_a_second")
+    let rule = family.rule(["TW-13"]).needs([Need::Kernel(6, 14)]).waits(STOCK);
+    rule.source("tcp_ipv4.c tcp_twsk_unique (tw_entry_stamp); ip-sysctl tcp_tw_reuse_delay");
+    rule.case("last_port_is_free_again_after_tcp_tw_reuse_delay")
+        .across(([("half_a_second", HALF), ("stock", STOCK)], Ip::OVER), |scene, (delay, ip)| {
+            after_the_delay(scene, Path::Cable(ip), delay)
+        });
+    rule.case("last_port_to_a_loopback_address_is_free_again_after_a_second")
         .covers(["TW-14"])
-        .source(since)
-        .needs([Need::Kernel(6, 14)])
-        .waits(STOCK)
-        .across(Ip::BOTH, |scene, ip| after_the_delay(scene, (Path::Loopback(ip), STOCK)));
-    family
-        .case("last_port_is_free_again_with_the_next_second_of_the_clock")
-        .covers(["TW-13"])
-        .source(before)
-        .needs([Need::Before(6, 14)])
-        .waits(2 * STOCK)
-        .across(Ip::BOTH, |scene, ip| with_the_next_second(scene, Path::Cable(ip)));
-    family
-        .case("last_port_to_a_loopback_address_is_free_again_with_the_next_second_of_the_clock")
-        .covers(["TW-14"])
-        .source(before)
-        .needs([Need::Before(6, 14)])
-        .waits(2 * STOCK)
-        .across(Ip::BOTH, |scene, ip| with_the_next_second(scene, Path::Loopback(ip)));
-    family
-        .case("tcp_tw_reuse_delay_is_a_millisecond_at_least_and_a_minute_at_most")
-        .covers(["TW-13"])
+        .across(Ip::BOTH, |scene, ip| after_the_delay(scene, Path::Loopback(ip), STOCK));
+    rule.case("tcp_tw_reuse_delay_is_a_millisecond_at_least_and_a_minute_at_most")
         .source("sysctl_net_ipv4.c ipv4_net_table (tcp_tw_reuse_delay_max)")
-        .needs([Need::Kernel(6, 14)])
         .run(limits);
-    family
-        .case("tcp_tw_reuse_delay_is_unknown_before_linux_6_14")
-        .covers(["TW-13"])
+
+    let rule = family.rule(["TW-13"]).needs([Need::Before(6, 14)]).waits(2 * STOCK);
+    rule.source("tcp_ipv4.c tcp_twsk_unique (ktime_get_seconds, tw_ts_recent_stamp; Linux 6.13)");
+    rule.case("last_port_is_free_again_with_the_next_second_of_the_clock")
+        .across(Ip::BOTH, |scene, ip| with_the_next_second(scene, Path::Cable(ip)));
+    rule.case("last_port_to_a_loopback_address_is_free_again_with_the_next_second_of_the_clock")
+        .covers(["TW-14"])
+        .across(Ip::BOTH, |scene, ip| with_the_next_second(scene, Path::Loopback(ip)));
+    rule.case("tcp_tw_reuse_delay_is_unknown_before_linux_6_14")
         .source("sysctl_net_ipv4.c ipv4_net_table (Linux 6.13)")
-        .needs([Need::Before(6, 14)])
         .run(unknown);
 }
 
@@ -163,7 +136,7 @@ fn too_slow<T>(what: &str) -> Result<T> {
     Err(Error::too_slow(what.to_owned()))
 }
 
-async fn after_the_delay(scene: Scene, (path, delay): (Path, Duration)) -> Result {
+async fn after_the_delay(scene: Scene, path: Path, delay: Duration) -> Result {
     let last = Last::over(&scene, path, Some(delay)).await?;
     let (after, before) = last.ends().await?;
     let (refused, there) = last.again(delay / 10, Stamp::now).await?;

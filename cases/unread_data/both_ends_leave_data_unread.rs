@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("second_close_with_unread_data_is_silent")
-        .covers(["UD-07"])
-        .claims(["B4"])
-        .source("tcp.c __tcp_close; tcp_input.c tcp_reset")
-        .across(Ip::BOTH, one_reset_for_both);
+    let rule = family.rule(["UD-07"]).claims(["B4"]);
+    rule.source("tcp.c __tcp_close; tcp_input.c tcp_reset");
+    rule.case("second_close_with_unread_data_is_silent").across(Ip::BOTH, one_reset_for_both);
 }
 
 async fn one_reset_for_both(scene: Scene, ip: Ip) -> Result {

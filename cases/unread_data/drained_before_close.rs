@@ -4,12 +4,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("shut_down_drained_and_closed_takes_two_fins_and_no_reset")
-        .covers(["UD-09"])
-        .claims(["B13", "B17"])
-        .source("RFC 9112 9.6; tcp.c tcp_shutdown, __tcp_close")
-        .across(Ip::BOTH, drained);
+    let rule = family.rule(["UD-09"]).claims(["B13", "B17"]);
+    rule.source("RFC 9112 9.6; tcp.c tcp_shutdown, __tcp_close");
+    rule.case("shut_down_drained_and_closed_takes_two_fins_and_no_reset").across(Ip::BOTH, drained);
 }
 
 /// The client's request body: more than the server has room for at once.

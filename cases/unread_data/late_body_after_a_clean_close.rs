@@ -6,11 +6,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("late_data_after_a_clean_close_is_reset_and_the_response_survives")
-        .covers(["UD-04"])
-        .claims(["A34", "A36", "A37", "B14"])
-        .source("tcp_minisocks.c tcp_timewait_state_process; tcp_input.c tcp_reset")
+    let rule = family.rule(["UD-04"]).claims(["A34", "A36", "A37", "B14"]);
+    rule.source("tcp_minisocks.c tcp_timewait_state_process; tcp_input.c tcp_reset");
+    rule.case("late_data_after_a_clean_close_is_reset_and_the_response_survives")
         .across(Ip::BOTH, late_body);
 }
 

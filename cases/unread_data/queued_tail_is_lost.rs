@@ -5,12 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("close_with_unread_data_loses_what_is_still_queued")
-        .covers(["UD-03"])
-        .claims(["A8", "B4", "B5", "B13"])
-        .source("tcp.c __tcp_close, tcp_write_queue_purge; RFC 9112 9.6")
-        .across(Ip::BOTH, tail_lost);
+    let rule = family.rule(["UD-03"]).claims(["A8", "B4", "B5", "B13"]);
+    rule.source("tcp.c __tcp_close, tcp_write_queue_purge; RFC 9112 9.6");
+    rule.case("close_with_unread_data_loses_what_is_still_queued").across(Ip::BOTH, tail_lost);
 }
 
 /// Several times what the client's receive buffer takes, and less than the server's send buffer

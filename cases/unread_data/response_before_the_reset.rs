@@ -6,18 +6,13 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp.c tcp_recvmsg_locked; tcp_input.c tcp_done_with_error; RFC 9112 9.6";
-    family
-        .case("buffered_response_survives_the_reset_of_an_unread_request")
-        .covers(["UD-02"])
-        .claims(["B5", "B6", "B7"])
-        .source(source)
+    let rule = family.rule(["UD-02"]).claims(["B5", "B6", "B7"]);
+    rule.source("tcp.c tcp_recvmsg_locked; tcp_input.c tcp_done_with_error; RFC 9112 9.6");
+    rule.case("buffered_response_survives_the_reset_of_an_unread_request")
         .across(Ip::BOTH, buffered);
-    family
-        .case("response_sent_just_before_an_unread_close_is_still_read")
+    rule.case("response_sent_just_before_an_unread_close_is_still_read")
         .covers(["UD-12"])
         .claims(["B5", "B6"])
-        .source(source)
         .across(Ip::BOTH, just_sent);
 }
 

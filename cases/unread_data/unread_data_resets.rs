@@ -4,21 +4,15 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp.c __tcp_close; RFC 1122 4.2.2.13; RFC 2525 2.17";
-    family
-        .case("one_unread_byte_turns_close_into_a_reset")
-        .covers(["UD-01"])
-        .claims(["B3", "B4", "B32"])
-        .source(source)
+    let rule = family.rule(["UD-01"]).claims(["B3", "B4", "B32"]);
+    rule.source("tcp.c __tcp_close; RFC 1122 4.2.2.13; RFC 2525 2.17");
+    rule.case("one_unread_byte_turns_close_into_a_reset")
         .across(Ip::BOTH, |scene, ip| leave_one_unread(scene, ip, b"x"));
-    family
-        .case("a_read_that_leaves_a_byte_turns_close_into_a_reset")
+    rule.case("a_read_that_leaves_a_byte_turns_close_into_a_reset")
         .covers(["UD-05"])
         .claims(["B3", "B4"])
-        .source(source)
         .across(Ip::BOTH, |scene, ip| leave_one_unread(scene, ip, b"xyz"));
-    family
-        .case("a_killed_process_with_unread_data_resets")
+    rule.case("a_killed_process_with_unread_data_resets")
         .covers(["UD-08"])
         .claims(["A23"])
         .source("tcp.c __tcp_close; kernel/exit.c do_exit")

@@ -7,39 +7,26 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c retransmits_timed_out, tcp_clamp_rto_to_user_timeout; tcp(7)";
-    family
-        .case("unacknowledged_data_ends_the_connection_a_user_timeout_after_the_first_rto")
-        .covers(["UT-01"])
-        .source(source)
-        .waits(Duration::from_secs(2))
-        .across(
-            [
-                ("ipv4", (Ip::V4, 1000, None)),
-                ("ipv6", (Ip::V6, 1000, None)),
-                ("shorter_than_a_retransmission_timeout", (Ip::V4, 50, None)),
-                ("keepalive_shorter", (Ip::V4, 2500, Some(Keepalive::new(1, 1, 1)))),
-                ("keepalive_longer", (Ip::V4, 1000, Some(Keepalive::new(1, 1, 9)))),
-            ],
-            |scene, (ip, timeout, keepalive)| given_up(scene, ip, timeout, keepalive),
-        );
-    family
-        .case("data_for_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_rto")
-        .covers(["UT-01"])
-        .source(source)
-        .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    let source = "tcp_timer.c tcp_clamp_rto_to_user_timeout, tcp_write_timeout";
-    family
-        .case("peer_back_before_the_last_retransmission_keeps_the_connection")
-        .covers(["UT-01"])
-        .source(source)
+    let rule = family.rule(["UT-01"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c retransmits_timed_out, tcp_clamp_rto_to_user_timeout; tcp(7)");
+    rule.case("unacknowledged_data_ends_the_connection_a_user_timeout_after_the_first_rto").across(
+        [
+            ("ipv4", (Ip::V4, 1000, None)),
+            ("ipv6", (Ip::V6, 1000, None)),
+            ("shorter_than_a_retransmission_timeout", (Ip::V4, 50, None)),
+            ("keepalive_shorter", (Ip::V4, 2500, Some(Keepalive::new(1, 1, 1)))),
+            ("keepalive_longer", (Ip::V4, 1000, Some(Keepalive::new(1, 1, 9)))),
+        ],
+        |scene, (ip, timeout, keepalive)| given_up(scene, ip, timeout, keepalive),
+    );
+    rule.case("data_for_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_rto")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("peer_back_before_the_last_retransmission_keeps_the_connection")
+        .source("tcp_timer.c tcp_clamp_rto_to_user_timeout, tcp_write_timeout")
         .waits(Duration::from_secs(5))
         .across(Ip::BOTH, before);
-    family
-        .case("peer_back_after_the_last_retransmission_is_given_up_without_a_word")
-        .covers(["UT-01"])
-        .source(source)
+    rule.case("peer_back_after_the_last_retransmission_is_given_up_without_a_word")
+        .source("tcp_timer.c tcp_clamp_rto_to_user_timeout, tcp_write_timeout")
         .waits(Duration::from_secs(5))
         .across(Ip::BOTH, after);
 }

@@ -10,33 +10,16 @@ use lastack::prelude::*;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_probe_timer, tcp_clamp_probe0_to_user_timeout";
-    family
-        .case("closed_window_ends_the_connection_a_user_timeout_after_the_first_probe")
-        .covers(["UT-06"])
+    let rule = family.rule(["UT-06"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_probe_timer, tcp_clamp_probe0_to_user_timeout");
+    rule.case("closed_window_ends_the_connection_a_user_timeout_after_the_first_probe")
         .claims(["A8"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("live_peer", (Ip::V4, false)),
-                ("live_peer_over_ipv6", (Ip::V6, false)),
-                ("silent_peer", (Ip::V4, true)),
-                ("silent_peer_over_ipv6", (Ip::V6, true)),
-            ],
-            ends,
-        );
-    family
-        .case("closed_window_of_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_probe")
-        .covers(["UT-06"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("window_that_opens_before_the_user_timeout_keeps_the_connection")
-        .covers(["UT-06"])
-        .source(source)
-        .waits(Duration::from_secs(4))
+        .across(([("live_peer", false), ("silent_peer", true)], Ip::OVER), ends);
+    rule.case(
+        "closed_window_of_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_probe",
+    )
+    .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("window_that_opens_before_the_user_timeout_keeps_the_connection")
         .across(Ip::BOTH, opens);
 }
 
@@ -51,7 +34,7 @@ fn judge(timeout: Duration, first: &Segment, end: &Outcome<Vec<u8>>) -> Result {
     window.judge("the time from the first probe to the end was", end.ended().since(first.at()))
 }
 
-async fn ends(scene: Scene, (ip, silent): (Ip, bool)) -> Result {
+async fn ends(scene: Scene, (silent, ip): (bool, Ip)) -> Result {
     // The hole needs a few probes to swallow, however late it opens.
     let timeout = Duration::from_millis(if silent { 3500 } else { 1000 });
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).small_window_at_b().connect().await?;

@@ -6,36 +6,21 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("user_timeout_bounds_connect")
-        .covers(["UT-07"])
-        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; tcp(7)")
-        .waits(Duration::from_secs(3))
-        .across(
-            [
-                ("ipv4", (Ip::V4, 2500)),
-                ("ipv6", (Ip::V6, 2500)),
-                ("shorter_than_the_first_timeout", (Ip::V4, 500)),
-                ("shorter_than_the_first_timeout_over_ipv6", (Ip::V6, 500)),
-            ],
-            bounds,
-        );
-    family
-        .case("user_timeout_bounds_connect_to_a_dead_machine")
-        .covers(["UT-07"])
-        .source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; tcp(7)")
-        .waits(Duration::from_secs(3))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("user_timeout_shortens_a_stock_connect_and_never_prolongs_it")
-        .covers(["UT-07"])
+    let rule = family.rule(["UT-07"]).waits(Duration::from_secs(3));
+    rule.source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; tcp(7)");
+    rule.case("user_timeout_bounds_connect")
+        .across(Ip::BOTH, |scene, ip| bounds(scene, (2500, ip)))
+        .more()
+        .across(([("shorter_than_the_first_timeout", 500)], Ip::OVER), bounds);
+    rule.case("user_timeout_bounds_connect_to_a_dead_machine")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.stock("user_timeout_shortens_a_stock_connect_and_never_prolongs_it")
         .source("tcp_timer.c tcp_write_timeout, tcp_clamp_rto_to_user_timeout; ip-sysctl")
-        .needs([Need::VirtualTime])
         .waits(Duration::from_secs(135))
         .across([("within_the_last_wait", 100), ("beyond_all_retries", 600)], stock);
 }
 
-async fn bounds(scene: Scene, (ip, milliseconds): (Ip, i32)) -> Result {
+async fn bounds(scene: Scene, (milliseconds, ip): (i32, Ip)) -> Result {
     let lab = scene.lab().build().await?;
     let _hole = lab.black_hole().from("a").open().await?;
     connects(&lab, ip, milliseconds).await

@@ -5,20 +5,14 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("user_timeout_spares_the_idle_and_counts_from_the_write")
-        .covers(["UT-03"])
-        .source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT")
-        .waits(Duration::from_secs(3))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, |scene, kind, death| {
+    let rule = family.rule(["UT-03"]).waits(Duration::from_secs(3));
+    rule.source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT");
+    rule.case("user_timeout_spares_the_idle_and_counts_from_the_write")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, |scene, kind, death| {
             let timeout = Duration::from_secs(1);
             spares(scene, kind, death, (timeout, 2 * timeout))
-        });
-    family
-        .case("user_timeout_of_half_a_minute_spares_the_idle_for_a_day")
-        .covers(["UT-03"])
-        .source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT")
-        .needs([Need::VirtualTime])
+        })
+        .stock("user_timeout_of_half_a_minute_spares_the_idle_for_a_day")
         .waits(timers::A_DAY)
         .run(|scene| {
             let times = (Duration::from_secs(30), timers::A_DAY);

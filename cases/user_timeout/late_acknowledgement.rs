@@ -9,35 +9,16 @@ use lastack::prelude::*;
 const TIMEOUT: Duration = Duration::from_millis(1000);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_write_timeout, retransmits_timed_out; RFC 9293 3.10.7.1";
-    let matrix = |timeout: Duration| {
-        [
-            ("data", (Ip::V4, Waits::Data, timeout)),
-            ("data_over_ipv6", (Ip::V6, Waits::Data, timeout)),
-            ("fin", (Ip::V4, Waits::Fin, timeout)),
-            ("fin_over_ipv6", (Ip::V6, Waits::Fin, timeout)),
-            ("fin_of_a_closed_socket", (Ip::V4, Waits::Orphan, timeout)),
-            ("fin_of_a_closed_socket_over_ipv6", (Ip::V6, Waits::Orphan, timeout)),
-        ]
-    };
-    family
-        .case("acknowledgement_within_the_user_timeout_is_taken")
-        .covers(["UT-09"])
-        .source(source)
-        .waits(Duration::from_secs(2))
-        .across(matrix(TIMEOUT), within);
-    family
-        .case("acknowledgement_after_the_user_timeout_is_answered_with_a_reset")
-        .covers(["UT-09"])
-        .source(source)
-        .waits(Duration::from_secs(2))
-        .across(matrix(TIMEOUT), after);
-    family
-        .case("acknowledgement_as_late_without_a_user_timeout_is_taken")
-        .covers(["UT-09"])
-        .source(source)
-        .waits(Duration::from_secs(2))
-        .across(matrix(Duration::ZERO), within);
+    let waits =
+        [("data", Waits::Data), ("fin", Waits::Fin), ("fin_of_a_closed_socket", Waits::Orphan)];
+    let rule = family.rule(["UT-09"]).waits(Duration::from_secs(2));
+    rule.source("tcp_timer.c tcp_write_timeout, retransmits_timed_out; RFC 9293 3.10.7.1");
+    rule.case("acknowledgement_within_the_user_timeout_is_taken")
+        .across((waits, Ip::OVER), |scene, what| within(scene, what, TIMEOUT));
+    rule.case("acknowledgement_after_the_user_timeout_is_answered_with_a_reset")
+        .across((waits, Ip::OVER), after);
+    rule.case("acknowledgement_as_late_without_a_user_timeout_is_taken")
+        .across((waits, Ip::OVER), |scene, what| within(scene, what, Duration::ZERO));
 }
 
 /// What waits for its acknowledgement.
@@ -71,7 +52,7 @@ impl Waits {
     }
 }
 
-async fn within(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Result {
+async fn within(scene: Scene, (waits, ip): (Waits, Ip), timeout: Duration) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
     a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
@@ -95,16 +76,16 @@ async fn within(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Re
     wire.absent(Wire::start(), rst()).await
 }
 
-async fn after(scene: Scene, (ip, waits, timeout): (Ip, Waits, Duration)) -> Result {
+async fn after(scene: Scene, (waits, ip): (Waits, Ip)) -> Result {
     let Pair { lab, a, b, .. } = scene.pair().ip(ip).connect().await?;
     let wire = lab.wire();
-    a.set(option::USER_TIMEOUT, timeout.as_millis() as i32).ok().await?;
+    a.set(option::USER_TIMEOUT, TIMEOUT.as_millis() as i32).ok().await?;
 
     let _deaf = lab.black_hole().from("a").open().await?;
     waits.send(&a).await?;
     let gone = a.kernel().is_gone().await?;
     let first = waits.first_timeout(wire).await?;
-    let window = Window::wheel([timers::user_timeout(timeout)], "TCP_USER_TIMEOUT");
+    let window = Window::wheel([timers::user_timeout(TIMEOUT)], "TCP_USER_TIMEOUT");
     gone.judge("the end after the first timeout", &window, first.at())?;
     wire.absent(Wire::start(), rst()).await?;
 

@@ -12,23 +12,13 @@ const RETRIES2: &str = "net.ipv4.tcp_retries2";
 const SENT: &str = "OutSegs";
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_output.c tcp_send_probe0: TCP_RESOURCE_PROBE_INTERVAL; tcp_timer.c";
-    family
-        .case("data_refused_by_the_own_queue_ends_the_connection_after_the_user_timeout")
-        .covers(["UT-10"])
-        .source(source)
-        .waits(Duration::from_secs(4))
+    let rule = family.rule(["UT-10"]).waits(Duration::from_secs(4));
+    rule.source("tcp_output.c tcp_send_probe0: TCP_RESOURCE_PROBE_INTERVAL; tcp_timer.c");
+    rule.case("data_refused_by_the_own_queue_ends_the_connection_after_the_user_timeout")
         .across(Ip::BOTH, user_timeout);
-    family
-        .case("data_refused_by_the_own_queue_is_given_up_after_tcp_retries2_half_seconds")
-        .covers(["UT-10"])
-        .source(source)
-        .waits(Duration::from_secs(3))
-        .across([("three", (Ip::V4, 3)), ("three_over_ipv6", (Ip::V6, 3))], retries);
-    family
-        .case("data_refused_by_the_own_queue_leaves_within_half_a_second_of_there_being_room")
-        .covers(["UT-10"])
-        .source(source)
+    rule.case("data_refused_by_the_own_queue_is_given_up_after_tcp_retries2_half_seconds")
+        .across(([("three", 3)], Ip::OVER), retries);
+    rule.case("data_refused_by_the_own_queue_leaves_within_half_a_second_of_there_being_room")
         .waits(Duration::from_secs(2))
         .across(Ip::BOTH, room_again);
 }
@@ -68,7 +58,7 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
     b.kernel().is(State::Established).map(drop)
 }
 
-async fn retries(scene: Scene, (ip, retries): (Ip, u32)) -> Result {
+async fn retries(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("a", RETRIES2, retries);
     let Pair { lab, a, b, .. } = pair.connect().await?;
     let start = lab.wire().mark().await?;

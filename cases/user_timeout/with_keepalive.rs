@@ -5,75 +5,54 @@
 
 use lastack::prelude::*;
 
-/// Keepalive with its user timeout in milliseconds.
-type Setting = (Keepalive, i32);
+/// Keepalive with its user timeout.
+#[derive(Clone, Copy)]
+struct Setting {
+    keepalive: Keepalive,
+    milliseconds: i32,
+}
+
+const fn setting(keepalive: Keepalive, milliseconds: i32) -> Setting {
+    Setting { keepalive, milliseconds }
+}
 
 /// A little less than a moment at which a probe is due: no timer is early, so that is the first
 /// one that finds the user timeout over.
 const JUST_BELOW: i32 = 100;
 
-const SHORTER_THAN_IDLE: Setting = (Keepalive::new(2, 2, 3), 500);
-const SHORTER: Setting = (Keepalive::new(2, 1, 5), 4000 - JUST_BELOW);
-const LONGER: Setting = (Keepalive::new(2, 1, 1), 5000 - JUST_BELOW);
-const OVER_BETWEEN_PROBES: Setting = (Keepalive::new(2, 2, 9), 2500);
+const SHORTER_THAN_IDLE: Setting = setting(Keepalive::new(2, 2, 3), 500);
+const SHORTER: Setting = setting(Keepalive::new(2, 1, 5), 4000 - JUST_BELOW);
+const LONGER: Setting = setting(Keepalive::new(2, 1, 1), 5000 - JUST_BELOW);
+const OVER_BETWEEN_PROBES: Setting = setting(Keepalive::new(2, 2, 9), 2500);
 /// As recommended: the number of probes keeps its meaning.
-const SUM: Setting = (Keepalive::new(2, 1, 2), 4000 - JUST_BELOW);
+const SUM: Setting = setting(Keepalive::new(2, 1, 2), 4000 - JUST_BELOW);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_USER_TIMEOUT";
-    family
-        .case("user_timeout_takes_the_place_of_the_number_of_probes")
-        .covers(["UT-04"])
+    let settings = [
+        ("shorter_than_the_idle_time", SHORTER_THAN_IDLE),
+        ("shorter_than_keepalive", SHORTER),
+        ("longer_than_keepalive", LONGER),
+    ];
+    let rule = family.rule(["UT-04"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_keepalive_timer; tcp(7) TCP_USER_TIMEOUT");
+    rule.case("user_timeout_takes_the_place_of_the_number_of_probes")
         .claims(["A33"])
-        .source(source)
         .waits(Duration::from_secs(5))
-        .across(
-            [
-                ("shorter_than_the_idle_time", (Ip::V4, SHORTER_THAN_IDLE)),
-                ("shorter_than_keepalive", (Ip::V4, SHORTER)),
-                ("shorter_than_keepalive_over_ipv6", (Ip::V6, SHORTER)),
-                ("longer_than_keepalive", (Ip::V4, LONGER)),
-                ("longer_than_keepalive_over_ipv6", (Ip::V6, LONGER)),
-            ],
-            ends,
-        );
-    family
-        .case("user_timeout_takes_the_place_of_the_number_of_probes_to_a_dead_machine")
-        .covers(["UT-04"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, dead);
-    family
-        .case("user_timeout_just_below_keepalives_sum_changes_nothing")
+        .across((settings, Ip::OVER).but(["shorter_than_the_idle_time_over_ipv6"]), ends);
+    rule.case("user_timeout_takes_the_place_of_the_number_of_probes_to_a_dead_machine")
+        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    rule.case("user_timeout_just_below_keepalives_sum_changes_nothing")
         .covers(["UT-11"])
-        .source(source)
-        .waits(SUM.0.end())
-        .across([("ipv4", (Ip::V4, SUM)), ("ipv6", (Ip::V6, SUM))], ends);
-    family
-        .case("peer_that_answers_probes_is_safe_from_any_user_timeout")
-        .covers(["UT-04"])
-        .source(source)
-        .waits(Duration::from_secs(3))
-        .across(Ip::BOTH, safe);
-    family
-        .case("user_timeout_that_is_over_counts_when_the_next_probe_is_due")
-        .covers(["UT-04"])
-        .source(source)
-        .waits(Duration::from_secs(4))
-        .across(
-            [
-                ("peer_back_in_silence", (Ip::V4, false)),
-                ("peer_back_in_silence_over_ipv6", (Ip::V6, false)),
-                ("peer_speaks_in_time", (Ip::V4, true)),
-                ("peer_speaks_in_time_over_ipv6", (Ip::V6, true)),
-            ],
-            back,
-        );
+        .waits(SUM.keepalive.end())
+        .across(Ip::BOTH, |scene, ip| ends(scene, (SUM, ip)));
+    rule.case("peer_that_answers_probes_is_safe_from_any_user_timeout").across(Ip::BOTH, safe);
+    rule.case("user_timeout_that_is_over_counts_when_the_next_probe_is_due")
+        .across(([("peer_back_in_silence", false), ("peer_speaks_in_time", true)], Ip::OVER), back);
 }
 
-async fn ends(scene: Scene, (ip, setting): (Ip, Setting)) -> Result {
-    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, setting.1);
-    let Pair { lab, a, b, .. } = builder.keepalive_on_a(setting.0).connect().await?;
+async fn ends(scene: Scene, (setting, ip): (Setting, Ip)) -> Result {
+    let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, setting.milliseconds);
+    let Pair { lab, a, b, .. } = builder.keepalive_on_a(setting.keepalive).connect().await?;
     let start = lab.wire().mark().await?;
 
     let _hole = lab.black_hole().open().await?;
@@ -85,12 +64,13 @@ async fn ends(scene: Scene, (ip, setting): (Ip, Setting)) -> Result {
 
 async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
     let setting = SHORTER_THAN_IDLE;
-    let builder = scene.pair().kind("b", kind).ip(ip).option_on_a(option::USER_TIMEOUT, setting.1);
+    let builder =
+        scene.pair().kind("b", kind).ip(ip).option_on_a(option::USER_TIMEOUT, setting.milliseconds);
     let Pair { lab, a, .. } = builder.connect().await?;
     let start = lab.wire().mark().await?;
 
     let _dead = kill(&lab, "b").now().await?;
-    let on = a.keep_alive(setting.0).await?;
+    let on = a.keep_alive(setting.keepalive).await?;
     gives_up(lab.wire(), &a, (start, on.began()), setting).await
 }
 
@@ -100,7 +80,7 @@ async fn gives_up(
     wire: &Wire,
     a: &End,
     (start, since): (Mark, Stamp),
-    (keepalive, milliseconds): Setting,
+    Setting { keepalive, milliseconds }: Setting,
 ) -> Result {
     a.read(1).errno(Errno::ETIMEDOUT).await?;
 
@@ -132,8 +112,8 @@ async fn safe(scene: Scene, ip: Ip) -> Result {
     Ok(())
 }
 
-async fn back(scene: Scene, (ip, speaks): (Ip, bool)) -> Result {
-    let (keepalive, milliseconds) = OVER_BETWEEN_PROBES;
+async fn back(scene: Scene, (speaks, ip): (bool, Ip)) -> Result {
+    let Setting { keepalive, milliseconds } = OVER_BETWEEN_PROBES;
     let timeout = Duration::from_millis(milliseconds as u64);
     let builder = scene.pair().ip(ip).option_on_a(option::USER_TIMEOUT, milliseconds);
     let Pair { lab, a, b, .. } = builder.keepalive_on_a(keepalive).connect().await?;

@@ -12,31 +12,16 @@ const RATELIMIT: &str = "net.ipv4.tcp_invalid_ratelimit";
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("window_probes_are_answered_no_more_often_than_the_rate_limit_says")
-        .covers(["ZW-02"])
-        .source("tcp_input.c tcp_oow_rate_limited; ip-sysctl tcp_invalid_ratelimit")
-        .waits(Duration::from_secs(2))
-        .across(
-            [
-                ("none", (Ip::V4, 0)),
-                ("none_over_ipv6", (Ip::V6, 0)),
-                ("stock", (Ip::V4, 500)),
-                ("stock_over_ipv6", (Ip::V6, 500)),
-                ("six_seconds", (Ip::V4, 6000)),
-                ("six_seconds_over_ipv6", (Ip::V6, 6000)),
-            ],
-            rationed,
-        );
-    family
-        .case("one_unanswered_probe_of_a_healthy_peer_can_be_too_many")
-        .covers(["ZW-02"])
+    let rule = family.rule(["ZW-02"]).waits(Duration::from_secs(2));
+    rule.source("tcp_input.c tcp_oow_rate_limited; ip-sysctl tcp_invalid_ratelimit");
+    rule.case("window_probes_are_answered_no_more_often_than_the_rate_limit_says")
+        .across(([("none", 0), ("stock", 500), ("six_seconds", 6000)], Ip::OVER), rationed);
+    rule.case("one_unanswered_probe_of_a_healthy_peer_can_be_too_many")
         .source("tcp_timer.c tcp_probe_timer: icsk_probes_out; ip-sysctl tcp_invalid_ratelimit")
-        .waits(Duration::from_secs(2))
         .across(Ip::BOTH, too_many);
 }
 
-async fn rationed(scene: Scene, (ip, limit): (Ip, u64)) -> Result {
+async fn rationed(scene: Scene, (limit, ip): (u64, Ip)) -> Result {
     let pair = scene.pair().ip(ip).sysctl("b", RATELIMIT, limit).small_window_at_b();
     let pair = pair.connect().await?;
     let closed = pair.close_window(MUCH).await?;

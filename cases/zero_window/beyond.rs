@@ -12,44 +12,36 @@ use lastack::prelude::*;
 const MOST: u32 = 1400;
 
 pub fn cases(family: &mut Family) {
-    // Linux 6.17 itself counts the FIN's number among what must fit, until 1e3bb184e941 undid that.
-    let newer = [("ipv4", Ip::V4), ("ipv6", Ip::V6)];
     let older = [("ipv4_before_linux_6_17", Ip::V4), ("ipv6_before_linux_6_17", Ip::V6)];
-    for (needs, variants) in [(Need::Kernel(6, 18), newer), (Need::Before(6, 17), older)] {
-        family
-            .case("fin_behind_data_that_fill_the_window_counts")
-            .covers(["ZW-10"])
-            .source("tcp_input.c tcp_sequence, tcp_data_queue")
-            .needs([needs])
-            .across(variants, |scene, ip| counts(scene, ip, MOST));
-        family
-            .case("fin_at_a_closed_window_counts")
-            .covers(["ZW-10"])
-            .source("tcp_input.c tcp_sequence, tcp_data_queue (a bare FIN)")
-            .needs([Need::Kernel(6, 10), needs])
-            .across(variants, |scene, ip| counts(scene, ip, 0));
-    }
-    family
-        .case("fin_at_a_closed_window_was_dropped_before_linux_6_10")
-        .covers(["ZW-10"])
+    let rule = family.rule(["ZW-10"]).source("tcp_input.c tcp_sequence, tcp_data_queue");
+    // Linux 6.17 itself counts the FIN's number among what must fit, until 1e3bb184e941 undid that.
+    rule.case("fin_behind_data_that_fill_the_window_counts")
+        .needs([Need::Kernel(6, 18)])
+        .across(Ip::BOTH, |scene, ip| counts(scene, ip, MOST))
+        .more()
+        .needs([Need::Before(6, 17)])
+        .across(older, |scene, ip| counts(scene, ip, MOST));
+    rule.case("fin_at_a_closed_window_counts")
+        .source("tcp_input.c tcp_sequence, tcp_data_queue (a bare FIN)")
+        .needs([Need::Kernel(6, 10), Need::Kernel(6, 18)])
+        .across(Ip::BOTH, |scene, ip| counts(scene, ip, 0))
+        .more()
+        .source("tcp_input.c tcp_sequence, tcp_data_queue (a bare FIN)")
+        .needs([Need::Kernel(6, 10), Need::Before(6, 17)])
+        .across(older, |scene, ip| counts(scene, ip, 0));
+    rule.case("fin_at_a_closed_window_was_dropped_before_linux_6_10")
         .source("tcp_input.c tcp_data_queue (Linux 6.9); RFC 9293 3.4")
         .needs([Need::Before(6, 10)])
         .across(Ip::BOTH, too_early);
-    family
-        .case("segment_that_ends_beyond_the_window_is_dropped_whole")
-        .covers(["ZW-10"])
+    rule.case("segment_that_ends_beyond_the_window_is_dropped_whole")
         .source("tcp_input.c tcp_sequence, tcp_validate_incoming (BEYOND_WINDOW)")
         .needs([Need::Kernel(6, 17)])
         .across(Ip::BOTH, dropped);
-    family
-        .case("segment_that_ends_beyond_the_window_was_taken_whole_before_linux_6_17")
-        .covers(["ZW-10"])
+    rule.case("segment_that_ends_beyond_the_window_was_taken_whole_before_linux_6_17")
         .source("tcp_input.c tcp_sequence, tcp_data_queue (Linux 6.16)")
         .needs([Need::Before(6, 17)])
         .across(Ip::BOTH, taken);
-    family
-        .case("segment_that_ends_beyond_the_window_is_taken_where_nothing_is_unread")
-        .covers(["ZW-10"])
+    rule.case("segment_that_ends_beyond_the_window_is_taken_where_nothing_is_unread")
         .source("tcp_input.c tcp_sequence (sk_receive_queue), tcp_try_rmem_schedule")
         .across(Ip::BOTH, alone);
 }

@@ -5,11 +5,9 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closed_window_is_not_probed_while_there_is_nothing_to_send")
-        .covers(["ZW-06"])
-        .source("tcp_input.c tcp_ack_probe; tcp.h tcp_check_probe_timer")
-        .waits(Duration::from_secs(2))
+    let rule = family.rule(["ZW-06"]).waits(Duration::from_secs(2));
+    rule.source("tcp_input.c tcp_ack_probe; tcp.h tcp_check_probe_timer");
+    rule.case("closed_window_is_not_probed_while_there_is_nothing_to_send")
         .across(Ip::BOTH, not_probed);
 }
 

@@ -10,20 +10,12 @@ use lastack::prelude::*;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("orphan_behind_a_closed_window_is_dropped_after_minutes")
-        .covers(["ZW-01b"])
-        .source("tcp_timer.c tcp_probe_timer, tcp_orphan_retries; tcp_output.c tcp_send_probe0")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(600))
-        .across(
-            [
-                ("stock_ipv4", (Ip::V4, 0)),
-                ("stock_ipv6", (Ip::V6, 0)),
-                ("more_retries", (Ip::V4, 12)),
-            ],
-            dropped,
-        );
+    let rule = family.rule(["ZW-01b"]).needs([Need::VirtualTime]).waits(Duration::from_secs(600));
+    rule.source("tcp_timer.c tcp_probe_timer, tcp_orphan_retries; tcp_output.c tcp_send_probe0");
+    rule.case("orphan_behind_a_closed_window_is_dropped_after_minutes").across(
+        [("stock_ipv4", (Ip::V4, 0)), ("stock_ipv6", (Ip::V6, 0)), ("more_retries", (Ip::V4, 12))],
+        dropped,
+    );
 }
 
 async fn dropped(scene: Scene, (ip, retries): (Ip, u32)) -> Result {

@@ -10,21 +10,15 @@ const RETRIES: u32 = 3;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("machine_dead_behind_a_closed_window_is_given_up_after_tcp_retries2_probes")
-        .covers(["ZW-03"])
+    let rule = family.rule(["ZW-03"]).waits(Duration::from_secs(4));
+    rule.source("tcp_timer.c tcp_probe_timer, tcp_write_err; RFC 1122 4.2.2.17");
+    rule.case("machine_dead_behind_a_closed_window_is_given_up_after_tcp_retries2_probes")
         .claims(["A1"])
-        .source("tcp_timer.c tcp_probe_timer, tcp_write_err; RFC 1122 4.2.2.17")
-        .waits(Duration::from_secs(4))
-        .across_on_both_kinds(Death::BOTH_OVER_BOTH, |scene, kind, death| {
+        .across_on_both_kinds(Death::EACH_OVER_ONE, |scene, kind, death| {
             given_up(scene, kind, death, RETRIES)
         });
-    family
-        .case("machine_dead_behind_a_closed_window_is_given_up_after_a_quarter_of_an_hour")
-        .covers(["ZW-03"])
+    rule.stock("machine_dead_behind_a_closed_window_is_given_up_after_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_probe_timer, tcp_write_err; ip-sysctl tcp_retries2")
-        .needs([Need::VirtualTime])
-        .waits(Duration::from_secs(940))
         .run(|scene| {
             let death = (Ip::V4, Lab::power_off as Kill);
             given_up(scene, HostKind::Namespace, death, timers::STOCK_RETRIES)

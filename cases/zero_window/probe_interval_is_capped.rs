@@ -10,12 +10,9 @@ const RETRIES: u32 = 2;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("small_tcp_retries2_caps_the_wait_between_window_probes")
-        .covers(["ZW-04"])
-        .source("tcp_output.c tcp_send_probe0")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, capped);
+    let rule = family.rule(["ZW-04"]).waits(Duration::from_secs(4));
+    rule.source("tcp_output.c tcp_send_probe0");
+    rule.case("small_tcp_retries2_caps_the_wait_between_window_probes").across(Ip::BOTH, capped);
 }
 
 async fn capped(scene: Scene, ip: Ip) -> Result {

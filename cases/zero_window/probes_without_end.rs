@@ -10,17 +10,11 @@ const MUCH: u32 = 20_000;
 const ANSWERS_APART: Duration = Duration::from_millis(500);
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("closed_window_is_probed_ever_more_rarely_and_without_end")
-        .covers(["ZW-01"])
-        .source("RFC 9293 3.8.6.1; tcp_output.c tcp_send_probe0; tcp_timer.c tcp_probe_timer")
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, probed);
-    family
-        .case("window_that_stays_closed_for_a_day_is_probed_every_two_minutes")
-        .covers(["ZW-01"])
+    let rule = family.rule(["ZW-01"]).waits(Duration::from_secs(4));
+    rule.source("RFC 9293 3.8.6.1; tcp_output.c tcp_send_probe0; tcp_timer.c tcp_probe_timer");
+    rule.case("closed_window_is_probed_ever_more_rarely_and_without_end").across(Ip::BOTH, probed);
+    rule.stock("window_that_stays_closed_for_a_day_is_probed_every_two_minutes")
         .source("RFC 1122 4.2.2.17; tcp_output.c tcp_send_probe0; tcp_timer.c tcp_probe_timer")
-        .needs([Need::VirtualTime])
         .waits(timers::A_DAY)
         .run(for_a_day);
 }

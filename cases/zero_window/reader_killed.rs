@@ -8,12 +8,9 @@ use lastack::prelude::*;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("killed_reader_resets_the_sender_that_is_blocked_on_its_window")
-        .covers(["ZW-08"])
-        .claims(["A23"])
-        .source("tcp.c __tcp_close: unread data; stream.c sk_stream_wait_memory")
-        .waits(Duration::from_secs(1))
+    let rule = family.rule(["ZW-08"]).claims(["A23"]).waits(Duration::from_secs(1));
+    rule.source("tcp.c __tcp_close: unread data; stream.c sk_stream_wait_memory");
+    rule.case("killed_reader_resets_the_sender_that_is_blocked_on_its_window")
         .across(Ip::BOTH, reset);
 }
 

@@ -8,11 +8,9 @@ use lastack::prelude::*;
 const MUCH: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    family
-        .case("reopened_window_is_announced_and_the_data_does_not_wait_for_a_probe")
-        .covers(["ZW-05"])
-        .source("RFC 9293 3.8.6.2.2; tcp.c tcp_cleanup_rbuf; tcp_input.c tcp_ack_probe")
-        .waits(Duration::from_secs(2))
+    let rule = family.rule(["ZW-05"]).waits(Duration::from_secs(2));
+    rule.source("RFC 9293 3.8.6.2.2; tcp.c tcp_cleanup_rbuf; tcp_input.c tcp_ack_probe");
+    rule.case("reopened_window_is_announced_and_the_data_does_not_wait_for_a_probe")
         .across(Ip::BOTH, at_once);
 }
 

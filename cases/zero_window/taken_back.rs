@@ -15,44 +15,26 @@ const LONGEST: Duration = Duration::from_secs(1);
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
 pub fn cases(family: &mut Family) {
-    let source = "tcp_timer.c tcp_retransmit_timer, tcp_rtx_probe0_timed_out; RFC 9293 3.8.6";
-    family
-        .case("window_taken_back_by_a_peer_that_answers_ends_nothing")
-        .covers(["ZW-09"])
-        .source(source)
+    let rule = family.rule(["ZW-09"]).waits(Duration::from_secs(5));
+    rule.source("tcp_timer.c tcp_retransmit_timer, tcp_rtx_probe0_timed_out; RFC 9293 3.8.6");
+    rule.case("window_taken_back_by_a_peer_that_answers_ends_nothing")
         .needs([Need::Sysctl(CAP)])
-        .waits(Duration::from_secs(5))
         .across(Ip::BOTH, |scene, ip| answering(impatient_sender(&scene, ip), LONGEST));
-    family
-        .case(
-            "window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts",
-        )
-        .covers(["ZW-09"])
-        .source(source)
-        .needs([Need::Sysctl(CAP)])
-        .waits(Duration::from_secs(4))
-        .across(Ip::BOTH, |scene, ip| silent(impatient_sender(&scene, ip), LONGEST));
-    family
-        .case("window_taken_back_by_a_peer_that_answers_ends_after_the_user_timeout")
-        .covers(["ZW-09"])
-        .source(source)
+    rule.stock("stock_window_taken_back_by_a_peer_that_answers_ends_nothing_in_an_hour")
+        .waits(AN_HOUR)
+        .run(|scene| answering(scene.pair(), timers::RTO_MAX));
+    rule.case(
+        "window_taken_back_by_a_peer_that_falls_silent_ends_after_two_of_the_longest_timeouts",
+    )
+    .needs([Need::Sysctl(CAP)])
+    .across(Ip::BOTH, |scene, ip| silent(impatient_sender(&scene, ip), LONGEST));
+    rule.stock("stock_window_taken_back_in_silence_ends_with_the_timeout_after_four_minutes")
+        .waits(3 * timers::RTO_MAX)
+        .run(|scene| silent(scene.pair(), timers::RTO_MAX));
+    rule.case("window_taken_back_by_a_peer_that_answers_ends_after_the_user_timeout")
         .needs([Need::Sysctl(CAP)])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, impatient);
-    family
-        .case("stock_window_taken_back_by_a_peer_that_answers_ends_nothing_in_an_hour")
-        .covers(["ZW-09"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(AN_HOUR)
-        .run(|scene| answering(scene.pair(), timers::RTO_MAX));
-    family
-        .case("stock_window_taken_back_in_silence_ends_with_the_timeout_after_four_minutes")
-        .covers(["ZW-09"])
-        .source(source)
-        .needs([Need::VirtualTime])
-        .waits(3 * timers::RTO_MAX)
-        .run(|scene| silent(scene.pair(), timers::RTO_MAX));
 }
 
 /// `a`, which would give up after one retransmission were its peer's window open.

@@ -11,8 +11,9 @@ pub use crate::fault::{Death, IcmpError, Impairment, Kill, Misroute, Strangers, 
 pub use crate::lab::{Host, HostKind, Ip, Lab, Neighbours, Router, SocketView};
 pub use crate::process::option::{self, Linger};
 pub use crate::process::{Events, Keepalive, Process, ProcessEnd, Socket};
-pub use crate::runner::case::Family;
 pub use crate::runner::needs::Need;
+pub use crate::runner::registration::Family;
+pub use crate::runner::variants::Variants;
 pub use crate::scene::{CloseKind, End, PORT, Pair, Scene, Unacknowledged};
 pub use crate::stamp::Stamp;
 pub use crate::sys::netem::{Distribution, GilbertElliott, Netem, Rate, Slot};

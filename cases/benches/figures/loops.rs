@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lastack::{
     Error, Result, Scene,
     error::Context,
-    runner::{case::Family, events::Finished, needs::Need},
+    runner::{events::Finished, needs::Need, registration::Family},
 };
 use nix::net::if_::if_nameindex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

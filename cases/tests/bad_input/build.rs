@@ -20,7 +20,9 @@ pub struct FamilySource {
     pub file: &'static str,
     pub cases: fn(&mut Family),
 }
-include!("families.rs");
+#[path = "families.rs"]
+mod families;
+include!("table.rs");
 "#;
 
 /// A case crate with one family and no file yet.
@@ -70,6 +72,8 @@ pub fn file_that_registers_nothing() -> Checked {
     let (script, compiler) = folder.build()?;
     script.ends(0)?.holds(!script.out.contains("cargo::error"), "no complaint")?;
     compiler.ends(0)?;
+    let list = fs::read_to_string(folder.path("families.rs"))?;
+    script.holds(list.ends_with("\npub mod linger {\n    pub mod good;\n}\n"), "a list of it")?;
 
     fs::write(folder.path("linger/forgot.rs"), "//! The rule.\n")?;
     let (_, compiler) = folder.build()?;

@@ -9,7 +9,9 @@ pub fn sound() -> Result<Registry, Problems> {
         family.case("passes").run(|_| async { Ok(()) });
         family.case("fails").run(fails);
     };
-    let crowd: fn(&mut Family) = |family| family.case("crowd").run(crowd);
+    let crowd: fn(&mut Family) = |family| {
+        family.case("crowd").run(crowd);
+    };
     Registry::build(&[
         FamilySource { family: "sound", file: "sound/both.rs", cases: sound },
         FamilySource { family: "large", file: "large/crowd.rs", cases: crowd },

@@ -3,10 +3,7 @@
 use nix::sys::{signal::Signal, wait::WaitStatus};
 
 use super::{Process, subject::words};
-use crate::{
-    error::{Error, Result},
-    sys::ip::Ip,
-};
+use crate::error::{Error, Result};
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,20 +28,6 @@ impl ProcessEnd {
         ("abort", Self::Abort),
         ("sigsegv", Self::Crash),
         ("sigkill", Self::Kill),
-    ];
-
-    /// Every way over either Internet protocol, with the names test variants carry.
-    pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
-        ("exit_0_ipv4", (Self::Success, Ip::V4)),
-        ("exit_0_ipv6", (Self::Success, Ip::V6)),
-        ("exit_1_ipv4", (Self::Failure, Ip::V4)),
-        ("exit_1_ipv6", (Self::Failure, Ip::V6)),
-        ("abort_ipv4", (Self::Abort, Ip::V4)),
-        ("abort_ipv6", (Self::Abort, Ip::V6)),
-        ("sigsegv_ipv4", (Self::Crash, Ip::V4)),
-        ("sigsegv_ipv6", (Self::Crash, Ip::V6)),
-        ("sigkill_ipv4", (Self::Kill, Ip::V4)),
-        ("sigkill_ipv6", (Self::Kill, Ip::V6)),
     ];
 
     fn left(self, status: WaitStatus) -> bool {

@@ -67,7 +67,7 @@ pub(super) fn check(rows: &[Row], cases: &[Case]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::case::Family;
+    use crate::runner::registration::Family;
     use crate::runner::registry::{FamilySource, Registry};
 
     const fn row(id: &'static str) -> Row {

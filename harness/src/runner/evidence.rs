@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_account_names_the_rows_and_the_source_if_there_are_any() {
-        let cases = |family: &mut crate::runner::case::Family| {
+        let cases = |family: &mut crate::runner::registration::Family| {
             family.case("bare").run(|_| async { Ok(()) });
             family.case("row").covers(["GC-01", "GC-02"]).source("RFC").run(|_| async { Ok(()) });
         };

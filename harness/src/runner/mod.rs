@@ -1,10 +1,10 @@
 //! One process a case: what there is to run, what it needs, how it is run and judged.
 //!
-//! Reading order: [`case`], [`catalogue`] and [`registry`] say what there is, [`needs`] and
-//! [`elsewhere`] what can run it, [`kernels`] where it is run; [`launch`] runs one case from start
-//! to evidence, [`virtual_kernels`] run many, [`pool`] runs whatever was chosen and tells it as
-//! [`events`], whose consumers are in [`report`](crate::report). [`policy`] says what counts as
-//! what. [`roles`] is how this same program becomes the processes of a case.
+//! Reading order: [`registration`], [`case`], [`catalogue`] and [`registry`] say what there is,
+//! [`needs`] and [`elsewhere`] what can run it, [`kernels`] where it is run; [`launch`] runs one
+//! case from start to evidence, [`virtual_kernels`] run many, [`pool`] runs whatever was chosen and
+//! tells it as [`events`], whose consumers are in [`report`](crate::report). [`policy`] says what
+//! counts as what. [`roles`] is how this same program becomes the processes of a case.
 
 pub mod artefacts;
 mod batch;
@@ -25,9 +25,11 @@ pub mod places;
 pub mod policy;
 pub mod pool;
 pub mod protocol;
+pub mod registration;
 pub mod registry;
 pub mod roles;
 pub mod span;
 pub mod stage;
+pub mod variants;
 pub mod virtual_kernels;
 mod words;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::case::{Case, Family};
+use super::case::Case;
 use super::catalogue::{self, Row};
+use super::registration::Family;
 
 /// One case file, as the case crate's build script found it.
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +184,9 @@ mod tests {
 
     #[test]
     fn a_row_may_have_several_homes_and_a_case_none() {
-        let one: fn(&mut Family) =
-            |family| family.case("one").covers(["LI-01"]).source("s").run(nothing);
+        let one: fn(&mut Family) = |family| {
+            family.case("one").covers(["LI-01"]).source("s").run(nothing);
+        };
         let two: fn(&mut Family) = |family| {
             family.case("two").covers(["LI-01"]).source("s").run(nothing);
             family.case("of_no_row").run(nothing);
@@ -195,8 +197,12 @@ mod tests {
     #[test]
     fn a_name_used_twice_is_told_with_its_files() {
         let problems = build(&[
-            ("linger/a.rs", |family| family.case("x").covers(["LI-01"]).source("s").run(nothing)),
-            ("linger/b.rs", |family| family.case("x").covers(["LI-02"]).source("s").run(nothing)),
+            ("linger/a.rs", |family| {
+                family.case("x").covers(["LI-01"]).source("s").run(nothing);
+            }),
+            ("linger/b.rs", |family| {
+                family.case("x").covers(["LI-02"]).source("s").run(nothing);
+            }),
         ])
         .unwrap_err();
         assert_eq!(problems, ["linger/a.rs and linger/b.rs: two cases are named linger::x"]);

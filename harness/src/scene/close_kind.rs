@@ -5,7 +5,6 @@ use nix::errno::Errno;
 use super::End;
 use crate::{
     error::{Error, Result},
-    lab::Ip,
     process::ProcessEnd,
     sys::sock_diag::State,
     verdict::{Drained, Outcome, Window, timers},
@@ -28,18 +27,13 @@ pub enum CloseKind {
 }
 
 impl CloseKind {
-    /// Every way over either Internet protocol, with the names test variants carry.
-    pub const OVER_BOTH: [(&'static str, (Self, Ip)); 10] = [
-        ("close_ipv4", (Self::Close, Ip::V4)),
-        ("close_ipv6", (Self::Close, Ip::V6)),
-        ("half_close_ipv4", (Self::HalfClose, Ip::V4)),
-        ("half_close_ipv6", (Self::HalfClose, Ip::V6)),
-        ("kill_ipv4", (Self::Kill, Ip::V4)),
-        ("kill_ipv6", (Self::Kill, Ip::V6)),
-        ("linger_zero_ipv4", (Self::LingerZero, Ip::V4)),
-        ("linger_zero_ipv6", (Self::LingerZero, Ip::V6)),
-        ("unread_data_ipv4", (Self::Unread, Ip::V4)),
-        ("unread_data_ipv6", (Self::Unread, Ip::V6)),
+    /// Every way, with the names test variants carry.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("close", Self::Close),
+        ("half_close", Self::HalfClose),
+        ("kill", Self::Kill),
+        ("linger_zero", Self::LingerZero),
+        ("unread_data", Self::Unread),
     ];
 
     /// Whether the end is a FIN, which follows everything written and is sent until it arrives.

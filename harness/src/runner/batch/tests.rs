@@ -58,7 +58,7 @@ fn panicked() -> MachineEvent {
 
 /// Three cases: `c::a`, `c::b`, `c::c`.
 fn registry() -> Registry {
-    let cases = |family: &mut crate::runner::case::Family| {
+    let cases = |family: &mut crate::runner::registration::Family| {
         for name in ["a", "b", "c"] {
             family.case(name).covers(["GC-01"]).source("s").run(|_| async { Ok(()) });
         }
