@@ -5,7 +5,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["AB-17"]).needs([Need::SockDestroy]);
+    let rule = family.rule(["AB-17"]);
     rule.source("tcp.c tcp_abort; ss(8) --kill");
     rule.case("destroyed_connection_is_aborted_here_and_reset_there").across(Ip::BOTH, connection);
     rule.case("destroyed_time_wait_leaves_without_a_word")

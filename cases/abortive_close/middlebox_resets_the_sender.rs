@@ -5,7 +5,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["AB-19"]).needs([Need::Reject]);
+    let rule = family.rule(["AB-19"]);
     rule.source("nft(8) reject; tcp_input.c tcp_reset; RFC 9293 3.5.1 (half-open)");
     rule.case("middlebox_reset_reaches_the_sender_and_leaves_the_receiver_unaware")
         .across(Ip::BOTH, one_side_only);

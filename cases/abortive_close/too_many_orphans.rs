@@ -13,7 +13,7 @@ const MOST: &str = "net.ipv4.tcp_max_orphans";
 const COUNTED_EVERY: Duration = Duration::from_millis(100);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["AB-23"]).needs([Need::Guest]).waits(Duration::from_secs(5));
+    let rule = family.rule(["AB-23"]).waits(Duration::from_secs(5));
     rule.source("tcp.c __tcp_close, tcp_check_oom; ip-sysctl tcp_max_orphans");
     rule.case("close_beyond_tcp_max_orphans_resets_what_it_has_just_finished")
         .across(Ip::BOTH, one_too_many);

@@ -11,7 +11,7 @@ const ASKING: Keepalive = Keepalive::new(1, 1, 9);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-06"]).needs([Need::Netem]).waits(Duration::from_secs(3));
+    let rule = family.rule(["IM-06"]).waits(Duration::from_secs(3));
     rule.source("RFC 9293 3.1; tcp_ipv4.c tcp_v4_rcv; sch_netem.c netem_enqueue");
     rule.case("a_corrupt_segment_neither_brings_nor_ends_anything")
         .across((CloseKind::ALL, Ip::BOTH), corrupt);

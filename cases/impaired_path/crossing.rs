@@ -8,7 +8,7 @@ use lastack::prelude::*;
 const DELAY: Duration = Duration::from_millis(200);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-13"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    let rule = family.rule(["IM-13"]).waits(Duration::from_secs(1));
     rule.source("RFC 9293 3.6 case 3; tcp_input.c tcp_fin");
     rule.case("fins_that_cross_leave_a_time_wait_on_both_sides").across(Ip::BOTH, fins);
     rule.case("resets_that_cross_are_not_answered")

@@ -10,7 +10,7 @@ const RETRIES: u32 = 2;
 const KEEPALIVE: Keepalive = Keepalive::new(1, 1, 2);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-14"]).needs([Need::Netem]).waits(Duration::from_secs(4));
+    let rule = family.rule(["IM-14"]).waits(Duration::from_secs(4));
     rule.source("tcp_timer.c tcp_keepalive_timer; sch_netem.c loss_event");
     rule.case("keepalive_finds_the_same_silence_behind_a_loss_and_behind_a_dead_link")
         .across(Ip::BOTH, asks);

@@ -11,7 +11,7 @@ const DELAY: Duration = Duration::from_millis(50);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-01"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    let rule = family.rule(["IM-01"]).waits(Duration::from_secs(1));
     rule.source("RFC 9293 3.6; tcp.c __tcp_close; sch_netem.c netem_enqueue");
     rule.case("delay_makes_the_end_late_and_nothing_else").across((CloseKind::ALL, Ip::BOTH), late);
 }

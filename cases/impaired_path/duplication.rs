@@ -9,7 +9,7 @@ use lastack::prelude::*;
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-04"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    let rule = family.rule(["IM-04"]).waits(Duration::from_secs(1));
     rule.source("RFC 9293 3.10.7.1, 3.10.7.4; tcp_input.c tcp_data_queue");
     rule.case("copies_of_an_ending_change_nothing").across((CloseKind::ALL, Ip::BOTH), twice);
 }

@@ -11,7 +11,7 @@ const JITTER: Duration = Duration::from_millis(40);
 const WRITTEN: u32 = 12_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-02"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    let rule = family.rule(["IM-02"]).waits(Duration::from_secs(1));
     rule.source("RFC 9293 3.10.7.4; tcp_input.c tcp_data_queue_ofo, tcp_validate_incoming");
     rule.case("jitter_shuffles_segments_and_not_what_is_read")
         .across((CloseKind::ALL, Ip::BOTH), shuffled);

@@ -21,7 +21,7 @@ enum Slow {
 pub fn cases(family: &mut Family) {
     let (forth, both) = (("slow_forth", Slow::Forth), ("slow_both_ways", Slow::Both));
     let ways = [forth, ("slow_back", Slow::Back), both];
-    let rule = family.rule(["IM-07"]).claims(["A11", "B38"]).needs([Need::Netem]);
+    let rule = family.rule(["IM-07"]).claims(["A11", "B38"]);
     rule.waits(Duration::from_secs(3));
     rule.source("stream.c sk_stream_wait_close, sk_stream_closing; socket(7) SO_LINGER");
     rule.case("lingering_close_waits_for_the_way_there_and_back")

@@ -14,7 +14,7 @@ const ASKING: Keepalive = Keepalive::new(1, 1, 9);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-03"]).needs([Need::Netem]).waits(Duration::from_secs(5));
+    let rule = family.rule(["IM-03"]).waits(Duration::from_secs(5));
     rule.source("RFC 6298 5; RFC 9293 3.5.2; tcp_output.c tcp_send_active_reset");
     rule.case("loss_delays_what_a_fin_promises_and_takes_what_a_reset_leaves")
         .across((CloseKind::ALL, Ip::BOTH), lossy);

@@ -10,7 +10,7 @@ use lastack::prelude::*;
 const HELD: Duration = Duration::from_millis(300);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-10"]).claims(["A3"]).needs([Need::Netem]);
+    let rule = family.rule(["IM-10"]).claims(["A3"]);
     rule.waits(Duration::from_secs(3)).source("RFC 5961 3.2; tcp_input.c tcp_validate_incoming");
     rule.case("a_fin_that_overtakes_its_data_waits_for_it")
         .covers(["IM-09"])

@@ -11,7 +11,7 @@ const DELAY: Duration = Duration::from_millis(50);
 const WRITTEN: u32 = 8_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-05"]).needs([Need::Netem]).waits(Duration::from_secs(1));
+    let rule = family.rule(["IM-05"]).waits(Duration::from_secs(1));
     rule.source("RFC 9293 3.10.7.4; RFC 5961 3.2; tcp_input.c tcp_validate_incoming");
     rule.case("overtaking_shuffles_segments_and_not_what_is_read")
         .across((CloseKind::ALL, Ip::BOTH), overtakes);

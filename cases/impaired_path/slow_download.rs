@@ -15,7 +15,7 @@ const IMPATIENCE: Duration = Duration::from_millis(300);
 
 pub fn cases(family: &mut Family) {
     let servers = [("gives_up", true), ("looks_at_its_queue", false)];
-    let rule = family.rule(["IN-10"]).needs([Need::Netem]).waits(Duration::from_secs(4));
+    let rule = family.rule(["IN-10"]).waits(Duration::from_secs(4));
     rule.source("stream.c sk_stream_write_space; tcp(7) SIOCOUTQNSD");
     rule.case("server_that_waits_for_room_cuts_off_a_slow_download")
         .across((servers, Ip::BOTH), serve);

@@ -13,7 +13,7 @@ const WRITTEN: u32 = 80_000;
 const ROOM: i32 = 200_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IM-12"]).needs([Need::Netem]).waits(Duration::from_secs(3));
+    let rule = family.rule(["IM-12"]).waits(Duration::from_secs(3));
     rule.source("tcp.c __tcp_close, tcp_disconnect; sch_netem.c packet_time_ns");
     rule.case("full_send_queue_on_a_slow_link_is_delivered_or_thrown_away")
         .covers(["IM-11"])

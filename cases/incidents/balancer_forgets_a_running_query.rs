@@ -12,7 +12,7 @@ use lastack::{prelude::*, process::Pending};
 const FORGETS: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["IN-05"]).needs([Need::VirtualTime, Need::Conntrack]);
+    let rule = family.rule(["IN-05"]).needs([Need::VirtualTime]);
     rule.waits(timers::A_DAY);
     rule.source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c; tcp_retries2");
     rule.case("answer_to_a_query_that_a_balancer_forgot_never_reaches_the_client")

@@ -10,7 +10,7 @@ const FORGETS: Duration = Duration::from_secs(3);
 const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["KA-11"]).needs([Need::Conntrack]).waits(Duration::from_secs(5));
+    let rule = family.rule(["KA-11"]).waits(Duration::from_secs(5));
     rule.source("nf_conntrack_proto_tcp.c; AWS network load balancer, TCP keepalive");
     rule.case("probes_more_often_than_a_balancer_forgets_keep_the_connection")
         .across(Ip::BOTH, |scene, ip| kept(scene, ip, every(1), FORGETS))

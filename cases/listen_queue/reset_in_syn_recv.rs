@@ -6,7 +6,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["LQ-06"]).needs([Need::Nft]);
+    let rule = family.rule(["LQ-06"]);
     rule.source("RFC 9293 3.10.7.4; tcp_minisocks.c tcp_check_req (embryonic_reset)");
     rule.case("reset_takes_a_half_open_connection_away").across(Ip::BOTH, taken_away);
 }

@@ -15,7 +15,6 @@ pub fn cases(family: &mut Family) {
     rule.case("second_challenge_in_half_a_second_is_withheld").across(Ip::BOTH, withheld);
     rule.case("lost_challenge_costs_a_reconnecting_client_a_second")
         .source("tcp_input.c tcp_send_challenge_ack, tcp_rcv_synsent_state_process")
-        .needs([Need::Nft])
         .waits(Duration::from_secs(3))
         .across(Ip::BOTH, lost);
 }

@@ -6,7 +6,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["LC-02"]).needs([Need::Nft]).waits(Duration::from_millis(300));
+    let rule = family.rule(["LC-02"]).waits(Duration::from_millis(300));
     rule.source("tcp_input.c tcp_rcv_state_process (TCP_FIN_WAIT1), tcp_send_dupack");
     rule.case("lost_acknowledgement_of_a_fin_keeps_the_closer_in_fin_wait1")
         .across(Ip::BOTH, first_fin);

@@ -6,7 +6,7 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     let times = [("once", 1), ("twice", 2), ("thrice", 3)];
-    let rule = family.rule(["LC-01"]).needs([Need::Nft]).waits(Duration::from_millis(900));
+    let rule = family.rule(["LC-01"]).waits(Duration::from_millis(900));
     rule.source("tcp_output.c tcp_schedule_loss_probe; RFC 6298 5.5");
     rule.case("lost_fin_makes_the_end_of_file_late")
         .across((times, Ip::BOTH).but(["twice_ipv6", "thrice_ipv4"]), late);

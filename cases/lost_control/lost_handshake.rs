@@ -6,7 +6,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["LC-06"]).needs([Need::Nft]).waits(Duration::from_secs(2));
+    let rule = family.rule(["LC-06"]).waits(Duration::from_secs(2));
     rule.source("RFC 6298 2.1; tcp_timer.c tcp_retransmit_timer; tcp.h TCP_TIMEOUT_INIT");
     rule.case("lost_syn_is_sent_again_after_a_second").covers(["LC-05"]).across(Ip::BOTH, first);
     rule.case("lost_syn_ack_is_repeated_by_timer_and_on_request")

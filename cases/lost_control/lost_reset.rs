@@ -9,7 +9,7 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["LC-04"]).needs([Need::Nft]).waits(Duration::from_secs(1));
+    let rule = family.rule(["LC-04"]).waits(Duration::from_secs(1));
     rule.source("tcp_output.c tcp_send_active_reset; RFC 9293 3.5.1");
     rule.case("lost_reset_is_not_sent_again")
         .across(Ip::BOTH, |scene, ip| once(scene, ip, Duration::from_secs(1)))

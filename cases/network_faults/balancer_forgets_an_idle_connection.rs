@@ -11,7 +11,7 @@ const STOCK: Duration = Duration::from_secs(350);
 
 pub fn cases(family: &mut Family) {
     let speakers = [("client", "a"), ("server", "b")];
-    let rule = family.rule(["NF-24"]).needs([Need::Conntrack]).waits(Duration::from_millis(1500));
+    let rule = family.rule(["NF-24"]).waits(Duration::from_millis(1500));
     rule.source("AWS network load balancer, idle timeout; nf_conntrack_proto_tcp.c");
     rule.case("first_to_speak_after_a_balancer_forgot_is_reset")
         .across((speakers, Ip::BOTH), |scene, (first, ip)| reset(scene, first, ip, IDLE))

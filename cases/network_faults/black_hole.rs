@@ -20,7 +20,6 @@ pub fn cases(family: &mut Family) {
     rule.case("cable_pulled_far_away_looks_like_a_black_hole").across(Ip::BOTH, pulled);
     rule.case("path_that_loses_everything_looks_like_a_pulled_cable")
         .source("sch_netem.c loss_event; tcp_timer.c tcp_write_timeout")
-        .needs([Need::Netem])
         .across(Ip::BOTH, lost);
 }
 

@@ -7,7 +7,7 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     use IcmpError::{TimeExceeded, V4, V6};
-    let rule = family.rule(["NF-27"]).needs([Need::Nft]).waits(Duration::from_millis(1300));
+    let rule = family.rule(["NF-27"]).waits(Duration::from_millis(1300));
     rule.source("tcp_ipv4.c tcp_v4_err; icmp.c icmp_err_convert, icmpv6_err_convert");
     rule.case("icmp_error_ends_connect_with_the_errno_of_its_code").across(
         [

@@ -12,7 +12,7 @@ const RETRIES: u32 = 2;
 pub fn cases(family: &mut Family) {
     use Errno::{EACCES, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT};
     use IcmpError::{HostUnreachable, PortUnreachable, Prohibited, TimeExceeded, V4};
-    let rule = family.rule(["NF-13"]).needs([Need::Nft]).waits(Duration::from_secs(4));
+    let rule = family.rule(["NF-13"]).waits(Duration::from_secs(4));
     rule.source("RFC 5927 4.1; tcp_ipv4.c tcp_v4_err; tcp_timer.c tcp_write_err");
     rule.case("hard_icmp_error_only_names_the_timeout").across(
         [

@@ -6,7 +6,7 @@
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["NF-14"]).needs([Need::Nft]).waits(Duration::from_secs(2));
+    let rule = family.rule(["NF-14"]).waits(Duration::from_secs(2));
     rule.source("ip(7) IP_RECVERR; tcp_ipv4.c tcp_v4_err; tcp_ipv6.c tcp_v6_err");
     rule.case("recverr_reports_an_icmp_error_and_the_connection_lives").across(Ip::BOTH, reported);
 }

@@ -17,7 +17,6 @@ pub fn cases(family: &mut Family) {
     rule.case("icmp_error_about_a_keepalive_probe_is_ignored")
         .covers(["NF-18"])
         .source("tcp_output.c tcp_xmit_probe_skb; tcp_ipv4.c tcp_v4_err (OutOfWindowIcmps)")
-        .needs([Need::Nft])
         .across(Ip::BOTH, |scene, ip| ignored(scene, ip, SHORT))
         .stock("icmp_error_about_a_stock_keepalive_probe_is_ignored")
         .waits(Keepalive::STOCK.end())

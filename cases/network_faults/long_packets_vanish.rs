@@ -10,7 +10,7 @@ const PASSES: u32 = 1200;
 const BULK: u32 = 20_000;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["NF-29"]).needs([Need::Nft]).waits(Duration::from_secs(4));
+    let rule = family.rule(["NF-29"]).waits(Duration::from_secs(4));
     rule.source("RFC 2923 2.1; tcp_timer.c tcp_write_timeout");
     rule.case("bulk_hangs_where_only_small_packets_pass")
         .across(Ip::BOTH, |scene, ip| hangs(scene, ip, 2))

@@ -12,7 +12,7 @@ const STOCK: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["NF-19"]).needs([Need::Conntrack]).waits(Duration::from_millis(1500));
+    let rule = family.rule(["NF-19"]).waits(Duration::from_millis(1500));
     rule.source("nf_conntrack_proto_tcp.c tcp_new (tcp_loose)");
     rule.case("lax_nat_picks_a_forgotten_connection_up_again").across(Ip::BOTH, picked_up);
     rule.stock("stock_nat_remembers_an_idle_connection_for_five_days")

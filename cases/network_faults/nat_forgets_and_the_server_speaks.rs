@@ -9,7 +9,7 @@ use lastack::prelude::*;
 const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["NF-22"]).needs([Need::Conntrack]);
+    let rule = family.rule(["NF-22"]);
     rule.source("nf_conntrack_core.c nf_conntrack_in; tcp_timer.c tcp_write_timeout");
     rule.case("server_behind_a_dropping_nat_that_forgot_times_out")
         .waits(Duration::from_secs(4))

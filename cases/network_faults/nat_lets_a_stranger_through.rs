@@ -13,7 +13,7 @@ const BEYOND: u32 = 10_000_000;
 
 pub fn cases(family: &mut Family) {
     let causes = [("forgotten", Cause::Forgotten), ("out_of_window", Cause::OutOfWindow)];
-    let rule = family.rule(["NF-23"]).needs([Need::Conntrack]);
+    let rule = family.rule(["NF-23"]);
     rule.source("nf_nat_core.c nf_nat_inet_fn; kubernetes issue 74839; RFC 9293 3.5.2");
     rule.case("untranslated_segment_gets_its_sender_reset").across((causes, Ip::BOTH), reset);
     rule.case("segment_out_of_the_window_is_harmless_where_it_is_dropped_or_translated")

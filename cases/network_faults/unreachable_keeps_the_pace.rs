@@ -13,7 +13,7 @@ const RETRIES: u32 = 2;
 
 pub fn cases(family: &mut Family) {
     use IcmpError::{HostUnreachable, NetUnreachable};
-    let rule = family.rule(["NF-12"]).needs([Need::Nft]).waits(Duration::from_secs(3));
+    let rule = family.rule(["NF-12"]).waits(Duration::from_secs(3));
     rule.source("RFC 6069; tcp_ipv4.c tcp_v4_err, tcp_ld_RTO_revert; tcp_ipv6.c tcp_v6_err");
     rule.case("unreachable_established_data_is_sent_again_at_a_constant_pace")
         .across(

@@ -11,7 +11,7 @@ const CAP: u64 = 1000;
 const RETRIES: u32 = 8;
 
 pub fn cases(family: &mut Family) {
-    let rule = family.rule(["RT-09"]).needs([Need::Nft, Need::Sysctl("net.ipv4.tcp_rto_max_ms")]);
+    let rule = family.rule(["RT-09"]).needs([Need::Sysctl("net.ipv4.tcp_rto_max_ms")]);
     rule.waits(Duration::from_secs(5));
     rule.source("tcp_timer.c tcp_orphan_retries (sk_err_soft), tcp_write_timeout");
     rule.case("orphan_with_a_soft_error_ends_where_its_timeout_stops_growing")

@@ -16,7 +16,6 @@ pub fn cases(family: &mut Family) {
         .case("a_guest_takes_a_megabyte_and_refuses_more")
         .covers(["ZZ-45"])
         .source("lastack's own word")
-        .needs([Need::Guest])
         .waits(Duration::from_secs(10))
         .run(a_guest_takes_a_megabyte_and_refuses_more);
 }

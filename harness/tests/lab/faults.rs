@@ -24,13 +24,11 @@ pub fn cases(family: &mut Family) {
         .case("a_middlebox_refuses_data_with_a_reset")
         .covers(["ZZ-10"])
         .source("lastack's own word")
-        .needs([Need::Reject])
         .across(Ip::BOTH, a_middlebox_refuses_data_with_a_reset);
     family
         .case("a_socket_is_destroyed_from_outside")
         .covers(["ZZ-10"])
         .source("lastack's own word")
-        .needs([Need::SockDestroy])
         .across(Ip::BOTH, a_socket_is_destroyed_from_outside);
 }
 

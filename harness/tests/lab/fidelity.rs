@@ -71,7 +71,6 @@ pub fn cases(family: &mut Family) {
             .case(name)
             .covers(["ZZ-31"])
             .source("lastack's own word")
-            .needs([Need::Guest])
             .waits(Duration::from_secs(10))
             .across(variants, move |scene, (fate, survivor)| async move {
                 let simulated = seen(&scene, HostKind::Namespace, direct, fate, survivor).await?;

@@ -7,8 +7,7 @@ use crate::{holds, refused};
 pub fn cases(family: &mut Family) {
     macro_rules! on_guests {
         ($($name:ident)*) => {
-            $(family.case(stringify!($name)).covers(["ZZ-30"]).source("lastack's own word")
-                .needs([Need::Guest]).waits(Duration::from_secs(5)).run($name);)*
+            $(family.case(stringify!($name)).covers(["ZZ-30"]).source("lastack's own word").waits(Duration::from_secs(5)).run($name);)*
         };
     }
     on_guests!(
@@ -28,7 +27,6 @@ pub fn cases(family: &mut Family) {
         .case("a_rule_for_what_a_guest_sends_hits")
         .covers(["ZZ-30"])
         .source("lastack's own word")
-        .needs([Need::Guest, Need::Nft])
         .waits(Duration::from_secs(5))
         .run(a_rule_for_what_a_guest_sends_hits);
 }

@@ -7,8 +7,7 @@ use crate::{holds, refused};
 pub fn cases(family: &mut Family) {
     macro_rules! held {
         ($($name:ident)*) => { $(
-            family.case(stringify!($name)).covers(["ZZ-19"]).source("lastack's own word")
-                .needs([Need::Hold]).waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
+            family.case(stringify!($name)).covers(["ZZ-19"]).source("lastack's own word").waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
         )* };
     }
     held! {

@@ -12,8 +12,7 @@ pub fn cases(family: &mut Family) {
     told!(family, "ZZ-22", an_impossible_impairment_is_refused a_missing_netem_is_told a_port_s_counters_are_read);
     macro_rules! with_netem {
         ($($name:ident)*) => {
-            $(family.case(stringify!($name)).covers(["ZZ-22"]).source("lastack's own word")
-                .needs([Need::Netem]).across(Ip::BOTH, $name);)*
+            $(family.case(stringify!($name)).covers(["ZZ-22"]).source("lastack's own word").across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -30,7 +29,6 @@ pub fn cases(family: &mut Family) {
         .case("every_setting_is_taken_by_the_kernel")
         .covers(["ZZ-22"])
         .source("lastack's own word")
-        .needs([Need::Netem])
         .run(every_setting_is_taken_by_the_kernel);
 }
 

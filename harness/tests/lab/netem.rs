@@ -17,8 +17,7 @@ const MANY: u16 = 200;
 pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
         ($($name:ident)*) => {
-            $(family.case(stringify!($name)).covers(["ZZ-40"]).source("sch_netem.c")
-                .needs([Need::Netem]).waits(2 * QUIET).across(Ip::BOTH, $name);)*
+            $(family.case(stringify!($name)).covers(["ZZ-40"]).source("sch_netem.c").waits(2 * QUIET).across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -43,7 +42,7 @@ pub fn cases(family: &mut Family) {
         .case("the_same_seed_takes_the_same")
         .covers(["ZZ-40"])
         .source("sch_netem.c")
-        .needs([Need::Netem, Need::Kernel(6, 6)])
+        .needs([Need::Kernel(6, 6)])
         .waits(4 * QUIET)
         .across(Ip::BOTH, the_same_seed_takes_the_same);
 }

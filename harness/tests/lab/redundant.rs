@@ -20,7 +20,6 @@ pub fn cases(family: &mut Family) {
         .case("a_total_loss_stands_between_black_hole_and_cable")
         .covers(["ZZ-36"])
         .source("lastack's own word")
-        .needs([Need::Netem])
         .across(Ip::BOTH, a_total_loss_stands_between_black_hole_and_cable);
 }
 

@@ -8,30 +8,25 @@ use crate::{holds, refused};
 
 pub fn cases(family: &mut Family) {
     macro_rules! routed {
-        ($need:expr; $($name:ident)*) => {$(
+        ($($name:ident)*) => {$(
             family
                 .case(stringify!($name))
                 .covers(["ZZ-17"])
                 .source("lastack's own word")
-                .needs($need)
                 .across(Ip::BOTH, $name);
         )*};
     }
-    routed!([];
+    routed!(
         a_router_carries_both_ways_and_is_one_hop
         hosts_behind_a_router_are_learned_too
         a_dead_host_behind_a_router_boots_again
         a_patch_s_faults_are_refused_on_a_router
         an_impostor_s_words_are_forwarded
-    );
-    routed!([Need::Nft];
         a_router_answers_with_icmp_and_forwards_nothing
         a_router_lets_time_run_out
         a_router_drops_only_what_it_is_told
         a_router_resets_in_the_receiver_s_name
         impossible_router_faults_are_refused
-    );
-    routed!([Need::Conntrack];
         a_masqueraded_host_is_seen_as_the_router
         a_router_that_forgot_a_connection_resets_it
         an_idle_connection_is_forgotten

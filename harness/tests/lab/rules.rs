@@ -6,12 +6,12 @@ use crate::{holds, refused};
 
 pub fn cases(family: &mut Family) {
     macro_rules! ruled {
-        ($need:expr; $($name:ident)*) => { $(
+        ($($name:ident)*) => { $(
             family.case(stringify!($name)).covers(["ZZ-11"]).source("lastack's own word")
-                .needs([$need]).waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
+                .waits(Duration::from_secs(2)).across(Ip::BOTH, $name);
         )* };
     }
-    ruled! { Need::Nft;
+    ruled! {
         the_first_is_dropped_and_no_other
         the_nth_is_dropped_and_no_other
         data_and_empty_segments_are_told_apart
@@ -23,8 +23,6 @@ pub fn cases(family: &mut Family) {
         three_hosts_are_still_joined
         what_cannot_match_is_refused
         a_rule_that_hits_nothing_fails
-    }
-    ruled! { Need::Reject;
         each_rule_counts_for_itself
         an_unreachable_answer_carries_its_code
     }

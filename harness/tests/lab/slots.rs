@@ -11,8 +11,7 @@ const MS: Duration = Duration::from_millis(1);
 pub fn cases(family: &mut Family) {
     macro_rules! with_netem {
         ($($name:ident)*) => {
-            $(family.case(stringify!($name)).covers(["ZZ-44"]).source("sch_netem.c get_slot_next")
-                .needs([Need::Netem]).waits(2 * QUIET).across(Ip::BOTH, $name);)*
+            $(family.case(stringify!($name)).covers(["ZZ-44"]).source("sch_netem.c get_slot_next").waits(2 * QUIET).across(Ip::BOTH, $name);)*
         };
     }
     with_netem!(
@@ -30,7 +29,7 @@ pub fn cases(family: &mut Family) {
         .case("slots_are_spread_as_their_distribution_says")
         .covers(["ZZ-44"])
         .source("sch_netem.c get_slot_next")
-        .needs([Need::Netem, Need::VirtualTime])
+        .needs([Need::VirtualTime])
         .waits(u32::from(SLOTS) * SLOT)
         .across(spread, slots_are_spread);
 }

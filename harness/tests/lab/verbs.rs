@@ -20,7 +20,6 @@ pub fn cases(family: &mut Family) {
         .case("a_guest_leaves_no_zombie")
         .covers(["ZZ-46"])
         .source("lastack's own word")
-        .needs([Need::Guest])
         .waits(Duration::from_secs(5))
         .run(a_guest_leaves_no_zombie);
 }
