@@ -119,7 +119,7 @@ impl fmt::Display for MachineEnd {
 
 impl Machine {
     /// Boots it; what it is to do is in `manifest`. Comes back at once: whether it came up, the
-    /// first [`Machine::hear`] says.
+    /// first [`Machine::next_event`] says.
     ///
     /// # Errors
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
