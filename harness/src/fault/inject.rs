@@ -21,8 +21,8 @@ const INVENTED: Seq = Seq(1_000_000);
 /// The window of a side that has advertised none.
 const WINDOW: u16 = 64_240;
 
-/// An impostor in the patch, which pretends to be one end of a connection. The host at the other end
-/// cannot tell the forged segments from true ones; the wire can, and shows them as made in the
+/// An impostor in the patch, which pretends to be one end of a connection. The host at the other
+/// end cannot tell the forged segments from true ones; the wire can, and shows them as made in the
 /// middle.
 ///
 /// In a routed lab it sends from the pretended sender's own interface, so that the router forwards

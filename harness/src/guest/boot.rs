@@ -124,8 +124,8 @@ fn start(plan: &Plan<'_>, kernel: &Path, line: &UnixStream, console: &File) -> R
     Ok(i32::try_from(spawned.id()).expect("process ids fit an i32"))
 }
 
-/// Gives the calling thread a private_tmpfs, for the guest's memory, and this program's own file there,
-/// wherever that lies and even if a build has replaced it meanwhile.
+/// Gives the calling thread a private_tmpfs, for the guest's memory, and this program's own file
+/// there, wherever that lies and even if a build has replaced it meanwhile.
 fn fill_private_tmpfs() -> Result<PathBuf> {
     private_tmpfs::make()?;
     let program = Path::new(MOUNTPOINT).join("lastack");

@@ -1,7 +1,7 @@
 //! The private network of one case: hosts, cables and the patch or the router between them.
 //!
-//! Start with [`Lab`] and its [`LabBuilder`]; a [`Host`] is where processes run; [`SocketView`] is what
-//! a host's kernel says of one connection.
+//! Start with [`Lab`] and its [`LabBuilder`]; a [`Host`] is where processes run; [`SocketView`] is
+//! what a host's kernel says of one connection.
 
 mod builder;
 mod built;

@@ -15,7 +15,7 @@ const WORTH_DESCRIBING: usize = 4 * LONGEST_UNIT;
 pub enum Data {
     /// These bytes.
     Bytes(#[serde(with = "bytes")] Vec<u8>),
-    /// This many bytes of the running pattern, from this place in it: see [`pattern`].
+    /// This many bytes of the running pattern, from this place in it: see `pattern`.
     Pattern {
         /// Where in the pattern to begin.
         from: u64,

@@ -13,8 +13,8 @@ use super::{
 /// An epoll instance of one [`Process`], made by [`Process::epoll`]. Dropping the handle closes
 /// nothing.
 ///
-/// With [`Events::EDGE`] a socket is told of once for each change, and not again while it only stays
-/// as it is (`epoll(7)`).
+/// With [`Events::EDGE`] a socket is told of once for each change, and not again while it only
+/// stays as it is (`epoll(7)`).
 #[derive(Debug, Clone)]
 pub struct Epoll {
     process: Process,

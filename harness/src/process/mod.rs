@@ -2,8 +2,8 @@
 //!
 //! Start with [`Process`], then [`Socket`]; every call on them is a [`Call`] that can be awaited,
 //! expected to succeed or fail, or started and found blocked ([`Call::blocks`]). An [`Epoll`] lasts
-//! over several waits. What there is for a process to do is listed in [`syscall`], one entry a call,
-//! and in [`protocol::Whole`]. [`agent`] is the other side.
+//! over several waits. What there is for a process to do is listed in [`syscall`], one entry a
+//! call, and in [`protocol::Whole`]. [`agent`] is the other side.
 //!
 //! Besides reading, writing and closing, a case may want:
 //!
@@ -14,12 +14,13 @@
 //! - [`Socket::splice`] and [`Socket::splice_out`], [`Socket::sendfile`], [`Socket::writev`].
 //! - [`Process::becomes_zombie`]: see that it has ended, and leave it uncollected.
 //! - [`Process::pause`]: time passes, and the ladder says so.
-//! - [`Process::fork`], [`Process::exec`], [`Process::steal`], [`Process::join`]: what processes hand
+//! - [`Process::fork`], [`Process::exec`], [`Process::steal`], [`Process::join`]: what processes
+//! hand
 //!   on. [`Process::end_by`]: every way to end.
 //!
-//! A call moves any number of bytes up to 1 GiB; in a guest, 8 MiB, of which 1 MiB may be sent to it.
-//! Bytes that repeat themselves are described and not sent. What is more is refused, as wrong use,
-//! before anything happens.
+//! A call moves any number of bytes up to 1 GiB; in a guest, 8 MiB, of which 1 MiB may be sent to
+//! it. Bytes that repeat themselves are described and not sent. What is more is refused, as wrong
+//! use, before anything happens.
 //!
 //! A process knows its machine only by what it needs of it (`home`): the rooms above say what a
 //! host is, and where.

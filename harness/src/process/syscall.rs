@@ -1,9 +1,9 @@
 //! The system calls that a thread of a process can be told to make: one entry a call.
 //!
-//! An entry holds the call's name and arguments, the type of its answer, how a ladder writes it, and
-//! how the agent makes it. The compiler holds both ends to the same answer: who orders a call knows
-//! by its type what comes back. To add a call, add an entry here and a method to [`super::Socket`] or
-//! [`super::Process`].
+//! An entry holds the call's name and arguments, the type of its answer, how a ladder writes it,
+//! and how the agent makes it. The compiler holds both ends to the same answer: who orders a call
+//! knows by its type what comes back. To add a call, add an entry here and a method to
+//! [`super::Socket`] or [`super::Process`].
 
 use std::{fmt, net::SocketAddr, os::fd::RawFd};
 
@@ -90,7 +90,8 @@ macro_rules! syscalls {
         pub enum Op { $($name($name)),* }
 
         impl Op {
-            /// Makes the call on the calling thread. The answer comes encoded, as the case takes it.
+            /// Makes the call on the calling thread. The answer comes encoded, as the case takes
+            /// it.
             ///
             /// # Errors
             /// The kernel's errno, or why it could not be made at all.

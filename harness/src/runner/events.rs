@@ -71,7 +71,7 @@ impl CaseOutcome {
     }
 }
 
-/// What a case counts as in the result of a run; see [`Policy`](super::policy::Policy).
+/// What a case counts as in the result of a run; see [`Policy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counts {
     /// As a pass.

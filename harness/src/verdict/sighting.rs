@@ -30,7 +30,7 @@ impl Sighting {
     /// opens, and not still awaited once it is closed.
     ///
     /// # Errors
-    /// As [`Window::judge`]; [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow) if it was not looked
+    /// As [`Window::judge`]; [`ErrorKind::TooSlow`](crate::ErrorKind) if it was not looked
     /// often enough to tell.
     pub fn judge(&self, what: &str, window: &Window, since: Stamp) -> Result {
         let (seen, unseen) = (self.first.since(since), self.before.since(since));

@@ -12,7 +12,8 @@ pub fn stalled(from: Stamp, to: Stamp) -> Duration {
 }
 
 /// What to make of an `error` that a stall of at least `enough` would explain: the error itself, or
-/// [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow) if so long a `stall` was measured while what is judged went on.
+/// [`ErrorKind::TooSlow`](crate::ErrorKind) if so long a `stall` was measured while what is judged
+/// went on.
 #[must_use]
 pub fn excuse(error: Error, stall: Duration, enough: Duration) -> Error {
     if stall < enough {

@@ -2,7 +2,8 @@
 //!
 //! Each takes the knobs and the retransmission timeout read from the socket
 //! ([`crate::sys::tcp_info::TcpInfo::rto`]) and gives the waits of its timers, or their sum;
-//! [`super::Window::wheel`] makes a window of them. Sources are files and functions of Linux 6.1 to 6.18.
+//! [`super::Window::wheel`] makes a window of them. Sources are files and functions of Linux 6.1 to
+//! 6.18.
 
 use std::{ops::RangeInclusive, time::Duration};
 

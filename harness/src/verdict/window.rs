@@ -49,8 +49,9 @@ impl Window {
     /// there is [`Self::judge_between`].
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`] if it is too early or too late; [`ErrorKind::TooSlow`] if it is too late by
-    /// no more than the machine was seen to stall meanwhile.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) if it is too early or too late;
+    /// [`ErrorKind::TooSlow`](crate::ErrorKind) if it is too late by no more than the machine was
+    /// seen to stall meanwhile.
     pub fn judge(&self, what: &str, elapsed: Duration) -> Result {
         let now = Stamp::now();
         self.judge_during(what, elapsed, now.before(elapsed), now)

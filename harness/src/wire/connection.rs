@@ -82,7 +82,8 @@ impl Connection {
     }
 
     /// Whether a SYN without ACK belongs here: the same SYN again, or the first one where none
-    /// was sent. Any other SYN starts a new life of the pair, a real one as well as an injected one.
+    /// was sent. Any other SYN starts a new life of the pair, a real one as well as an injected
+    /// one.
     pub(crate) fn takes_syn(&self, headers: &Headers) -> bool {
         let (own, _) = self.both(headers.src);
         if own.opened { own.base == Some(headers.seq) } else { own.next.is_none() }

@@ -92,8 +92,9 @@ impl Never {
     /// From the start until this long after now. Fails at once when such a segment is seen.
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the segment; [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen;
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the pattern names what is not on this wire.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) with the segment;
+    /// [`ErrorKind::System`](crate::ErrorKind) where the wire was not all seen;
+    /// [`ErrorKind::Usage`](crate::ErrorKind) where the pattern names what is not on this wire.
     pub async fn for_(self, wait: Duration) -> Result {
         let Self { wire, start, pattern } = self;
         wire.knows(start, [&pattern])?;

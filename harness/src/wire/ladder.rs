@@ -1,7 +1,7 @@
 //! The ladder: a case told from top to bottom, hosts side by side, everything on one clock.
 //!
 //! It opens with the connection. What was done to the sockets before is one line at its head
-//! ([`setup`]), and of a very long story the middle is counted instead of drawn ([`fold`]), so that
+//! (`setup`), and of a very long story the middle is counted instead of drawn (`fold`), so that
 //! its length and the time it takes are bounded.
 
 use std::time::Duration;

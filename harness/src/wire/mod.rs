@@ -79,7 +79,7 @@ impl Wire {
     /// Watches these taps on a thread of its own, and writes every frame to the journal.
     ///
     /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System) where the thread cannot be made.
+    /// [`ErrorKind::System`](crate::ErrorKind) where the thread cannot be made.
     pub fn observe(taps: Vec<(TapInfo, Tap)>, journal: Journal) -> Result<Self> {
         Ok(Self { observer: Arc::new(Observer::start(taps, journal)?) })
     }
@@ -104,7 +104,8 @@ impl Wire {
     /// Waits until everything that the kernel has captured by now is among the segments.
     ///
     /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System) where frames were lost, so that nothing can be said about the wire.
+    /// [`ErrorKind::System`](crate::ErrorKind) where frames were lost, so that nothing can be said
+    /// about the wire.
     pub async fn settle(&self) -> Result {
         let mut news = self.observer.news();
         let ticket = self.observer.ask_to_settle();
@@ -131,9 +132,9 @@ impl Wire {
     /// Expects a segment: the first that fits, seen already or within a second. Narrow it with
     /// [`Expectation::after`] and [`Expectation::within`], and await it.
     ///
-    /// Fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which lists the segments that were seen instead, and with
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the pattern names a host, a middle or a connection that this wire
-    /// does not have, as all expectations here do.
+    /// Fails with [`ErrorKind::Mismatch`](crate::ErrorKind), which lists the segments that were
+    /// seen instead, and with [`ErrorKind::Usage`](crate::ErrorKind) where the pattern names a
+    /// host, a middle or a connection that this wire does not have, as all expectations here do.
     pub fn expect(&self, pattern: Pattern) -> Expectation {
         Expectation::new(self.clone(), pattern)
     }
@@ -141,8 +142,8 @@ impl Wire {
     /// Expects segments in this order after `start`, others between allowed.
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the first that is missing and what was seen in its place;
-    /// [`ErrorKind::System`](crate::ErrorKind::System) where the wire was not all seen.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) with the first that is missing and what was seen
+    /// in its place; [`ErrorKind::System`](crate::ErrorKind) where the wire was not all seen.
     pub async fn in_order(
         &self,
         start: impl Into<Mark>,
@@ -158,7 +159,8 @@ impl Wire {
     /// again before it is a tail loss probe (`net/ipv4/tcp_output.c`, `tcp_schedule_loss_probe`).
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) where there was none up to now; [`ErrorKind::System`](crate::ErrorKind::System) as [`Wire::settle`].
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) where there was none up to now;
+    /// [`ErrorKind::System`](crate::ErrorKind) as [`Wire::settle`].
     pub async fn first_timeout(&self, host: &str, start: impl Into<Mark>) -> Result<Segment> {
         let again = pattern::data().from(host).retransmitted(true);
         let copies = [pattern::data().from(host), again.clone(), again];
@@ -191,7 +193,8 @@ impl Wire {
     /// Expects that no segment between `start` and now fits.
     ///
     /// # Errors
-    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) with the first that does; [`ErrorKind::System`](crate::ErrorKind::System) as [`Wire::settle`].
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) with the first that does;
+    /// [`ErrorKind::System`](crate::ErrorKind) as [`Wire::settle`].
     pub async fn absent(&self, start: impl Into<Mark>, pattern: Pattern) -> Result {
         expect::absent(self, start.into(), &pattern).await
     }

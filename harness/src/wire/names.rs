@@ -23,7 +23,7 @@ impl Wire {
     /// Whether all that is named can be on this wire.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage): what is not, and what there is.
+    /// [`ErrorKind::Usage`](crate::ErrorKind): what is not, and what there is.
     pub(super) fn knows<'p>(
         &self,
         start: Mark,

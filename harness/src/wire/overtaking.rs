@@ -9,7 +9,7 @@ impl Wire {
     /// order of their sending.
     ///
     /// # Errors
-    /// [`Error::Usage`](lastack_sys::Error::Usage) where there is no such host; or as
+    /// [`ErrorKind::Usage`](crate::ErrorKind) where there is no such host; or as
     /// [`Wire::settle`].
     pub async fn overtaken(&self, host: &str, start: impl Into<Mark>) -> Result<Vec<Segment>> {
         self.knows_host(host)?;

@@ -27,7 +27,8 @@ impl Wire {
     /// What was sent again by now of what `segment` carried, alone or together with more.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) where the segment is another wire's; or as [`Wire::settle`].
+    /// [`ErrorKind::Usage`](crate::ErrorKind) where the segment is another wire's; or as
+    /// [`Wire::settle`].
     pub async fn sent_again(&self, segment: &Segment) -> Result<Vec<Segment>> {
         self.knows_connection(segment)?;
         self.settle().await?;

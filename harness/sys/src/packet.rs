@@ -90,8 +90,8 @@ impl Tap {
     /// be tapped; it is heard from the moment it comes up.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
-    /// interface.
+    /// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no
+    /// such interface.
     pub fn open(ifindex: u32) -> Result<Self> {
         let on = || format!("tap interface {ifindex}");
         // Protocol 0: the socket hears nothing until it is bound, so no frame of another

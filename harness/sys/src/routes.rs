@@ -98,8 +98,8 @@ fn dead_end(to: IpAddr, kind: DeadEnd) -> Result<RouteMessage> {
     Ok(route.context(|| format!("describe a route to {to}"))?.kind(kind).build())
 }
 
-/// As the kernel itself adds it (`net/ipv4/fib_frontend.c`, `fib_add_ifaddr`; `net/ipv6/addrconf.c`,
-/// `addrconf_prefix_route`).
+/// As the kernel itself adds it (`net/ipv4/fib_frontend.c`, `fib_add_ifaddr`;
+/// `net/ipv6/addrconf.c`, `addrconf_prefix_route`).
 fn connected(route: Connected) -> Result<RouteMessage> {
     const IPV6_METRIC: u32 = 256;
     let Connected { index, address, prefix } = route;

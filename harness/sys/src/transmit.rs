@@ -12,8 +12,8 @@ use crate::error::{Context, Result};
 /// namespace.
 ///
 /// # Errors
-/// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no such
-/// interface or a lowered one, a frame longer than its MTU.
+/// [`crate::ErrorKind::System`] where the kernel refuses: no `CAP_NET_RAW` in the namespace, no
+/// such interface or a lowered one, a frame longer than its MTU.
 pub fn transmit(ifindex: u32, frame: &[u8]) -> Result {
     let on = || format!("send a frame of {} bytes out of interface {ifindex}", frame.len());
     // Protocol 0: a socket that only sends.

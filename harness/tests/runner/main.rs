@@ -3,8 +3,8 @@
 //!
 //! One program, three lives: with `LASTACK_LIFE=test` in its environment it is a test target
 //! over the control cases, with `LASTACK_LIFE=program` the program over them, without it
-//! the test of both. `virtual_…` are the same lives over cases for virtual kernels, where all of them begin
-//! without a word about it.
+//! the test of both. `virtual_…` are the same lives over cases for virtual kernels, where all of
+//! them begin without a word about it.
 
 mod behaviour;
 #[path = "../common/mod.rs"]

@@ -5,10 +5,10 @@
 //! its next timer (`-icount …,sleep=off`). Two hours of keepalive take as long as the work in them.
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
-//! virtual kernel starts from, [`machine`] runs it and hears what it says (`qemu` says how), [`init`] is
-//! what runs first in it. [`trial`] boots one that has nothing to do. This room knows nothing of
-//! cases: a virtual kernel is given a manifest, which only the function called in it reads, and
-//! says frames, which only who booted it reads.
+//! virtual kernel starts from, [`machine`] runs it and hears what it says (`qemu` says how),
+//! [`init`] is what runs first in it. [`trial`] boots one that has nothing to do. This room knows
+//! nothing of cases: a virtual kernel is given a manifest, which only the function called in it
+//! reads, and says frames, which only who booted it reads.
 
 #![forbid(unsafe_code)]
 

@@ -80,7 +80,8 @@ impl Trial {
 
     /// Says that this process is about to use it, and asks whether it can. Whoever makes a fault,
     /// a host or a middle calls this first; the case then ends with what is returned, and is
-    /// ignored for that reason (`trial.need().map_err(Error::unmet)?`). [`used`] remembers the call.
+    /// ignored for that reason (`trial.need().map_err(Error::unmet)?`). [`used`] remembers the
+    /// call.
     ///
     /// # Errors
     /// This kernel cannot do it: why, and what to do.
