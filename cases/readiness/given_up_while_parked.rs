@@ -25,7 +25,7 @@ async fn wakes(scene: Scene, ip: Ip) -> Result {
     a.write("is anybody there?").ok().await?;
     let poll = a.poll(Events::IN, None).on("poller").blocks().await?;
     let epoll = a.epoll(Events::RDHUP, None).on("epoller").blocks().await?;
-    // Errors and hang-ups are told to everybody, even to who asks for nothing.
+    // Errors and hang-ups are told even to a poll that asks for nothing.
     let idle = a.poll(Events::NONE, None).on("idler").blocks().await?;
 
     let woken = poll.done().await?.is(&(Events::IN | failed))?;

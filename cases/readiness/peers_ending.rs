@@ -1,4 +1,4 @@
-//! A peer's FIN is something to read and no hang-up: who asks for no event hears nothing of it. A
+//! A peer's FIN is something to read and no hang-up: a poll that asks for no event is not told. A
 //! reset is everything at once, until a call takes its error away; then it looks like an ordinary
 //! end of both directions.
 //! Source: `net/ipv4/tcp.c` `tcp_poll`, `tcp_recvmsg_locked`; `net/ipv4/tcp_input.c` `tcp_fin`,

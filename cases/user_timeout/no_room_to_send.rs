@@ -1,6 +1,6 @@
 //! Data that its own host's queue refuses is not in flight: nothing backs off, and every half
 //! second it is tried again, until TCP_USER_TIMEOUT has passed since the first attempt, or, without
-//! one, tcp_retries2 attempts were in vain, which is a matter of seconds.
+//! one, tcp_retries2 attempts have failed, within seconds.
 //! Source: `net/ipv4/tcp_output.c` `tcp_send_probe0` (TCP_RESOURCE_PROBE_INTERVAL),
 //! `tcp_check_probe_timer`; `net/ipv4/tcp_timer.c` `tcp_probe_timer`.
 

@@ -15,7 +15,7 @@
 //! - [`Process::becomes_zombie`]: see that it has ended, and leave it uncollected.
 //! - [`Process::pause`]: time passes, and the ladder says so.
 //! - [`Process::fork`], [`Process::exec`], [`Process::steal`], [`Process::join`]: what processes
-//! hand
+//!   hand
 //!   on. [`Process::end_by`]: every way to end.
 //!
 //! A call moves any number of bytes up to 1 GiB; in a guest, 8 MiB, of which 1 MiB may be sent to

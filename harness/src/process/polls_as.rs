@@ -12,7 +12,7 @@ impl Events {
         self.0 & others.0 != 0
     }
 
-    /// What is told to who asks for no event.
+    /// What a poll that asks for no event is told.
     fn unasked(self) -> Self {
         Self(self.0 & (Self::ERR | Self::HUP).0)
     }
@@ -26,8 +26,8 @@ impl Events {
 }
 
 impl Socket {
-    /// Expects exactly these events now from `poll(2)` and `epoll(7)`, of them what nobody has to
-    /// ask for from who asks for nothing, and from `select(2)` what it makes of them.
+    /// Expects exactly these events now, from `poll(2)`, `epoll(7)` and `select(2)`. A poll that asks
+    /// for no event must still be told of errors and hang-ups; `select` has sets of its own.
     ///
     /// # Errors
     /// One of them says otherwise.

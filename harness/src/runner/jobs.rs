@@ -38,8 +38,8 @@ fn count(value: &str) -> Result<usize> {
     }
 }
 
-/// Makes room for the descriptors of so many cases. The usual limit of 1024 is a matter of
-/// `select`, which the runner does not use.
+/// Makes room for the descriptors of so many cases. The usual limit of 1024 is there
+/// for `select`, which the runner does not use.
 pub fn make_room(jobs: usize) {
     let wanted = 256 + jobs as u64 * DESCRIPTORS;
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)

@@ -2,7 +2,7 @@
 //!
 //! The process is this program again, in fresh namespaces, as their pid 1: when it dies, the
 //! kernel takes everything it started along. What the kernel does not take at once is what
-//! sockets pin, so every host's namespace is also held here, and a case that did not bury its
+//! sockets pin, so every host's namespace is also held here, and a case that did not end its
 //! own is torn down by the role `lastack:reap`.
 
 use std::fs::File;
@@ -29,7 +29,7 @@ use crate::sys::spawn::{Owner, Spawn};
 /// For a last report once the time is up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// For burying its labs once a case has reported. It takes milliseconds.
+/// For the teardown of its labs once a case has reported. It takes milliseconds.
 const TEARDOWN: Duration = Duration::from_secs(5);
 
 /// For making a process in namespaces of its own. It takes milliseconds, too.
@@ -113,7 +113,7 @@ impl Launcher {
         stall::note(began.stamp.after(STARTED_BY), Stamp::now());
         let how = watch.until_end(began.instant + limit, limit)?;
         let elapsed = began.instant.elapsed();
-        let torn_down = match how {
+        let teardown = match how {
             How::Ended(End::Exited(0)) if watch.report.is_some() => Ok(()),
             _ => watch.tear_down(self.owner, &output),
         };
@@ -126,7 +126,7 @@ impl Launcher {
             };
             let met = |trial: &&Trial| missing.is_none_or(|unmet| unmet.need != trial.name());
             report.used.iter().filter(met).copied().for_each(probe::learn);
-            if let (Some(unmet), Ok(())) = (missing, &torn_down) {
+            if let (Some(unmet), Ok(())) = (missing, &teardown) {
                 return Ok(Err(unmet.clone()));
             }
         }
@@ -134,7 +134,7 @@ impl Launcher {
         let stalled = stall::sum_within(began.stamp, Stamp::now()).max(starved).min(elapsed);
         let excuse = Excuse { stalled, slack: limit.saturating_sub(case.waits) };
         let mut outcome = judge(report.as_ref(), &how, watch.nonsense.as_deref(), excuse);
-        if let (Err(error), CaseOutcome::Failed(message)) = (torn_down, &mut outcome) {
+        if let (Err(error), CaseOutcome::Failed(message)) = (teardown, &mut outcome) {
             message.push_str(&format!("\nits labs may outlive it: {error}"));
         }
         let mut finished = Finished {

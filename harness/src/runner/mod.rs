@@ -9,6 +9,7 @@
 pub mod artefacts;
 mod batch;
 pub mod case;
+pub mod case_process;
 pub mod catalogue;
 pub mod choice;
 mod door;
@@ -29,7 +30,7 @@ pub mod registration;
 pub mod registry;
 pub mod roles;
 pub mod span;
-pub mod stage;
+
 pub mod variants;
 pub mod virtual_kernels;
 mod words;

@@ -1,11 +1,11 @@
 //! Many cases side by side: the one loop that runs them, whoever is told.
 //!
-//! It goes round until nothing is left to do. A case comes back for another round when its kernel
-//! lacks what it has used and another may have it, and, once, when the machine was too slow to
-//! judge it; the others have finished by then.
+//! Cases run in lanes: one on this machine's kernel, one on every virtual kernel. A case comes back
+//! for another when its kernel lacks what it has used and another may have it, and, once, when the
+//! machine was too slow to judge it; it then starts when this machine's own lane has ended.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -136,12 +136,91 @@ pub fn run(
         }
     }
     jobs::make_room(jobs);
-    while !run.next.is_empty() {
-        let round = std::mem::take(&mut run.next);
-        run.round(&round, jobs);
-    }
+    std::thread::scope(|scope| {
+        let (news, incoming) = channel();
+        let mut lanes = Lanes { means, jobs, news, scope, host: false, virtually: 0 };
+        loop {
+            if !lanes.host {
+                lanes.start(std::mem::take(&mut run.next));
+            }
+            if lanes.all_ended() {
+                break;
+            }
+            run.listen(&incoming, &mut lanes);
+        }
+    });
     run.tell(&Event::RunFinished { elapsed: began.elapsed() });
     run.summary
+}
+
+/// What comes from the lanes.
+enum News<'c> {
+    Of(&'c Case, Target, Box<Progress>),
+    HostEnded,
+    VirtualEnded,
+}
+
+/// The lanes that run now.
+struct Lanes<'scope, 'env, 'c> {
+    means: &'env Means,
+    jobs: usize,
+    news: Sender<News<'c>>,
+    scope: &'scope std::thread::Scope<'scope, 'env>,
+    /// Whether there is one on this machine's kernel.
+    host: bool,
+    /// How many sets of virtual ones there are.
+    virtually: usize,
+}
+
+impl<'scope, 'c: 'scope> Lanes<'scope, '_, 'c> {
+    fn all_ended(&self) -> bool {
+        !self.host && self.virtually == 0
+    }
+
+    fn start(&mut self, round: Round<'c>) {
+        let (means, jobs) = (self.means, self.jobs);
+        let Round { here, elsewhere } = round;
+        if !here.is_empty() {
+            self.host = true;
+            let lane = Lane { news: self.news.clone(), ended: Some(News::HostEnded) };
+            self.scope.spawn(move || {
+                side_by_side(&here, jobs, |_, case| {
+                    let started = || lane.tell(case, Target::Host, Progress::Started);
+                    let ended = means.on_host(case, started);
+                    let progress = ended.map_or_else(Progress::Unmet, Progress::Finished);
+                    lane.tell(case, Target::Host, progress);
+                });
+            });
+        }
+        if !elsewhere.is_empty() {
+            self.virtually += 1;
+            let lane = Lane { news: self.news.clone(), ended: Some(News::VirtualEnded) };
+            self.scope.spawn(move || {
+                means.on_virtual(&elsewhere, jobs, &|kernel, case, progress| {
+                    lane.tell(case, Target::Virtual(kernel.clone()), progress);
+                });
+            });
+        }
+    }
+}
+
+/// A lane's way to the loop, which hears of its end however it ends.
+struct Lane<'c> {
+    news: Sender<News<'c>>,
+    ended: Option<News<'c>>,
+}
+
+impl<'c> Lane<'c> {
+    fn tell(&self, case: &'c Case, target: Target, progress: Progress) {
+        // The loop listens until every lane has ended.
+        let _ = self.news.send(News::Of(case, target, Box::new(progress)));
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        let _ = self.ended.take().map(|ended| self.news.send(ended));
+    }
 }
 
 /// What is run next, and where.
@@ -152,10 +231,6 @@ struct Round<'c> {
 }
 
 impl<'c> Round<'c> {
-    fn is_empty(&self) -> bool {
-        self.here.is_empty() && self.elsewhere.is_empty()
-    }
-
     fn add(&mut self, case: &'c Case, target: Target) {
         let Target::Virtual(kernel) = target else { return self.here.push(case) };
         match self.elsewhere.iter_mut().find(|(known, _)| *known == kernel) {
@@ -195,40 +270,19 @@ struct Run<'r, 'd, 'c> {
     next: Round<'c>,
 }
 
-type News<'c> = (&'c Case, Target, Progress);
-
 impl<'c> Run<'_, '_, 'c> {
-    fn round(&mut self, round: &Round<'c>, jobs: usize) {
-        let means = self.means;
-        let (news, incoming) = channel::<News<'c>>();
-        std::thread::scope(|scope| {
-            let (tell, tell_too) = (teller(&news), teller(&news));
-            drop(news);
-            // Each thread holds its teller, and lets go of it in the end, though it has no case.
-            scope.spawn(move || {
-                side_by_side(&round.here, jobs, |_, case| {
-                    let ended = means.on_host(case, || tell(case, Target::Host, Progress::Started));
-                    let progress = ended.map_or_else(Progress::Unmet, Progress::Finished);
-                    tell(case, Target::Host, progress);
-                });
-            });
-            scope.spawn(move || {
-                means.on_virtual(&round.elsewhere, jobs, &|kernel, case, progress| {
-                    tell_too(case, Target::Virtual(kernel.clone()), progress);
-                });
-            });
-            loop {
-                let began = Instant::now();
-                match incoming.recv_timeout(TICK) {
-                    Ok((case, target, progress)) => self.hear(case, target, progress),
-                    Err(RecvTimeoutError::Timeout) => {
-                        stall::late_by(began.elapsed().saturating_sub(TICK));
-                        self.tell(&Event::Tick);
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
+    fn listen(&mut self, incoming: &Receiver<News<'c>>, lanes: &mut Lanes<'_, '_, 'c>) {
+        let began = Instant::now();
+        match incoming.recv_timeout(TICK) {
+            Ok(News::Of(case, target, progress)) => self.hear(case, target, *progress),
+            Ok(News::HostEnded) => lanes.host = false,
+            Ok(News::VirtualEnded) => lanes.virtually -= 1,
+            Err(RecvTimeoutError::Timeout) => {
+                stall::late_by(began.elapsed().saturating_sub(TICK));
+                self.tell(&Event::Tick);
             }
-        });
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the lanes hold a sender"),
+        }
     }
 
     fn hear(&mut self, case: &'c Case, target: Target, progress: Progress) {
@@ -283,12 +337,6 @@ impl<'c> Run<'_, '_, 'c> {
             self.tell(&Event::CaseIgnored { case, unmet });
         }
     }
-}
-
-fn teller<'c>(news: &Sender<News<'c>>) -> impl Fn(&'c Case, Target, Progress) + Sync + use<'c> {
-    let news = news.clone();
-    // The receiver lives until the last sender is gone.
-    move |case, target, what| news.send((case, target, what)).expect("it listens")
 }
 
 /// Removes what an attempt left that is repeated: the last one is what counts.

@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
+use super::case_process;
 use super::inside::inside;
 use super::registry::{Problems, Registry};
-use super::stage;
 use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
 
 /// Plays the role that the first argument names, if it names one, and gives its exit code. The
@@ -20,7 +20,7 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
     let rest: Vec<_> = arguments.collect();
     Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
         ("case", [name, known]) => match gather() {
-            Ok(registry) => stage::case_main(&registry, name, known),
+            Ok(registry) => case_process::case_main(&registry, name, known),
             Err(problems) => {
                 eprint!("{problems}");
                 ExitCode::from(2)

@@ -31,7 +31,7 @@ pub enum Trial {
 /// Those that this process has used, in the order of first use.
 static USED: Mutex<Vec<Trial>> = Mutex::new(Vec::new());
 
-/// What this process has asked for by [`Trial::need`], in the order of first use.
+/// What this process has used, as [`Trial::tried`] was told, in the order of first use.
 #[must_use]
 pub fn used() -> Vec<Trial> {
     USED.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -78,19 +78,8 @@ impl Trial {
         self == other || (rules && other == Self::Nft)
     }
 
-    /// Says that this process is about to use it, and asks whether it can. Whoever makes a fault,
-    /// a host or a middle calls this first; the case then ends with what is returned, and is
-    /// ignored for that reason (`trial.need().map_err(Error::unmet)?`). [`used`] remembers the
-    /// call.
-    ///
-    /// # Errors
-    /// This kernel cannot do it: why, and what to do.
-    pub fn need(self) -> Result<(), Unmet> {
-        self.is_used();
-        self.check()
-    }
-
-    /// As [`Self::need`] for whoever has used it already, with this outcome. Only where the system
+    /// Says that this process has used it, with this outcome. Whoever makes a fault, a host or a
+    /// middle passes what came of it through here; [`used`] remembers it. Only where the system
     /// refused is the machine asked, so that where all is well it costs nothing.
     ///
     /// # Errors
@@ -210,12 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_is_remembered_once_and_what_is_known_is_not_tried_again() {
+    fn what_is_used_is_remembered_once_and_what_is_known_is_not_tried_again() {
         // No test of this process tries it: nothing here can play the role of the probe.
         super::super::learn(Trial::Reject);
         assert_eq!(Trial::Reject.check(), Ok(()));
         assert!(!used().contains(&Trial::Reject), "to ask is not to use");
-        assert_eq!((Trial::Reject.need(), Trial::Reject.need()), (Ok(()), Ok(())));
+        for _ in 0..2 {
+            Trial::Reject.tried(Ok(())).unwrap();
+        }
         assert_eq!(used().iter().filter(|trial| **trial == Trial::Reject).count(), 1);
         assert!(super::super::known().contains(&Trial::Reject));
     }
