@@ -14,9 +14,8 @@
 //! - [`Socket::splice`] and [`Socket::splice_out`], [`Socket::sendfile`], [`Socket::writev`].
 //! - [`Process::becomes_zombie`]: see that it has ended, and leave it uncollected.
 //! - [`Process::pause`]: time passes, and the ladder says so.
-//! - [`Process::fork`], [`Process::exec`], [`Process::steal`], [`Process::join`]: what processes
-//!   hand
-//!   on. [`Process::end_by`]: every way to end.
+//! - [`Process::fork`], [`Process::exec`], [`Process::steal`], [`Process::join`]: what a process
+//!   hands on. [`Process::end_by`]: every way to end.
 //!
 //! A call moves any number of bytes up to 1 GiB; in a guest, 8 MiB, of which 1 MiB may be sent to
 //! it. Bytes that repeat themselves are described and not sent. What is more is refused, as wrong

@@ -141,7 +141,11 @@ pub fn run(
         let mut lanes = Lanes { means, jobs, news, scope, host: false, virtually: 0 };
         loop {
             if !lanes.host {
-                lanes.start(std::mem::take(&mut run.next));
+                lanes.start(run.next.take());
+            }
+            if lanes.all_ended() {
+                // Nothing is left but those that nothing may run beside.
+                lanes.start_on_host(std::mem::take(&mut run.next.alone));
             }
             if lanes.all_ended() {
                 break;
@@ -179,19 +183,8 @@ impl<'scope, 'c: 'scope> Lanes<'scope, '_, 'c> {
 
     fn start(&mut self, round: Round<'c>) {
         let (means, jobs) = (self.means, self.jobs);
-        let Round { here, elsewhere } = round;
-        if !here.is_empty() {
-            self.host = true;
-            let lane = Lane { news: self.news.clone(), ended: Some(News::HostEnded) };
-            self.scope.spawn(move || {
-                side_by_side(&here, jobs, |_, case| {
-                    let started = || lane.tell(case, Target::Host, Progress::Started);
-                    let ended = means.on_host(case, started);
-                    let progress = ended.map_or_else(Progress::Unmet, Progress::Finished);
-                    lane.tell(case, Target::Host, progress);
-                });
-            });
-        }
+        let Round { here, elsewhere, .. } = round;
+        self.start_on_host(here);
         if !elsewhere.is_empty() {
             self.virtually += 1;
             let lane = Lane { news: self.news.clone(), ended: Some(News::VirtualEnded) };
@@ -201,6 +194,23 @@ impl<'scope, 'c: 'scope> Lanes<'scope, '_, 'c> {
                 });
             });
         }
+    }
+
+    fn start_on_host(&mut self, cases: Vec<&'c Case>) {
+        if cases.is_empty() {
+            return;
+        }
+        self.host = true;
+        let (means, jobs) = (self.means, self.jobs);
+        let lane = Lane { news: self.news.clone(), ended: Some(News::HostEnded) };
+        self.scope.spawn(move || {
+            side_by_side(&cases, jobs, |_, case| {
+                let started = || lane.tell(case, Target::Host, Progress::Started);
+                let ended = means.on_host(case, started);
+                let progress = ended.map_or_else(Progress::Unmet, Progress::Finished);
+                lane.tell(case, Target::Host, progress);
+            });
+        });
     }
 }
 
@@ -227,12 +237,24 @@ impl Drop for Lane<'_> {
 #[derive(Default)]
 struct Round<'c> {
     here: Vec<&'c Case>,
+    /// Those on this machine's kernel that want quiet.
+    alone: Vec<&'c Case>,
     elsewhere: Vec<(Arc<Kernel>, Vec<&'c Case>)>,
 }
 
 impl<'c> Round<'c> {
+    /// All but those that want quiet.
+    fn take(&mut self) -> Self {
+        let alone = std::mem::take(&mut self.alone);
+        std::mem::replace(self, Self { alone, ..Self::default() })
+    }
+
     fn add(&mut self, case: &'c Case, target: Target) {
-        let Target::Virtual(kernel) = target else { return self.here.push(case) };
+        let kernel = match target {
+            Target::Host if case.quiet => return self.alone.push(case),
+            Target::Host => return self.here.push(case),
+            Target::Virtual(kernel) => kernel,
+        };
         match self.elsewhere.iter_mut().find(|(known, _)| *known == kernel) {
             Some((_, cases)) => cases.push(case),
             None => self.elsewhere.push((kernel, vec![case])),
