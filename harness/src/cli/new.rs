@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::{Exit, NewArguments, print};
 use crate::error::{Context, Error, Result};
 use crate::runner::catalogue::Row;
-use crate::runner::registry::{Registry, snake_case, well_formed};
+use crate::runner::catalogue::well_formed;
+use crate::runner::registry::{Registry, snake_case};
 
 /// Folders of the case crate that are no families, and words that Rust keeps for itself.
 const RESERVED: &str = "src tests benches examples target build catalogue \

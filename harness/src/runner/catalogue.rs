@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::case::Case;
-use super::registry::well_formed;
 
 /// A row of a catalogue: one rule, which any number of cases in any number of files may cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +61,16 @@ pub(super) fn check(rows: &[Row], cases: &[Case]) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Two capitals, a dash, two digits and perhaps a letter.
+pub(crate) fn well_formed(id: &str) -> bool {
+    let [a, b, b'-', c, d, rest @ ..] = id.as_bytes() else { return false };
+    a.is_ascii_uppercase()
+        && b.is_ascii_uppercase()
+        && c.is_ascii_digit()
+        && d.is_ascii_digit()
+        && matches!(rest, [] | [b'a'..=b'z' | b'A'..=b'Z'])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::case::Case;
-use super::catalogue::{self, Row};
+use super::catalogue::{self, Row, well_formed};
 use super::registration::Family;
 
 /// One case file, as the case crate's build script found it.
@@ -138,16 +138,6 @@ pub(crate) fn snake_case(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !name.ends_with('_')
         && !name.contains("__")
-}
-
-/// Two capitals, a dash, two digits and perhaps a letter.
-pub(crate) fn well_formed(id: &str) -> bool {
-    let [a, b, b'-', c, d, rest @ ..] = id.as_bytes() else { return false };
-    a.is_ascii_uppercase()
-        && b.is_ascii_uppercase()
-        && c.is_ascii_digit()
-        && d.is_ascii_digit()
-        && matches!(rest, [] | [b'a'..=b'z' | b'A'..=b'Z'])
 }
 
 #[cfg(test)]
