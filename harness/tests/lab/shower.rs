@@ -43,15 +43,23 @@ pub struct Shower {
 }
 
 impl Shower {
-    /// Every frame counts here, so what a's kernel says of itself must be over: it announces its
-    /// IPv6 groups at once, and would again within a second.
+    /// Every frame counts here, so what a's kernel says of itself must be over: it announces the
+    /// IPv6 groups that it has joined, and would again within a second. It has joined them all by
+    /// now, but tells of each some ticks later (`net/ipv6/mcast.c`, `mld_ifc_start_work`), perhaps
+    /// in one report and perhaps in two.
     pub async fn over(scene: &Scene, ip: Ip) -> Result<Self> {
         let hour = 3_600_000;
         let again = "net.ipv6.conf.default.mldv2_unsolicited_report_interval";
         let lab = scene.lab().sysctl("a", again, hour).build().await?;
-        let announced = |it: &Stray| it.what.kind == Kind::Chatter && it.from == "a";
+        let announced = || {
+            let strays = lab.wire().strays();
+            let own = strays.iter().filter(|it| it.what.kind == Kind::Chatter && it.from == "a");
+            own.map(Stray::at).max()
+        };
+        let calm = 10 * Wheel::here().tick();
         let deadline = Stamp::now().after(Duration::from_secs(1));
-        while !lab.wire().strays().iter().any(announced) && Stamp::now() < deadline {
+        let over = || announced().is_some_and(|last| Stamp::now().since(last) > calm);
+        while !over() && Stamp::now() < deadline {
             tokio::time::sleep(MS).await;
         }
         Ok(Self { lab, ip, length: 32 })
