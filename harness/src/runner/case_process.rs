@@ -243,18 +243,23 @@ fn pending_waits() -> String {
     text
 }
 
-/// For how long the processes of this case were ready to run and had no processor, together: the
-/// second number of `/proc/PID/task/TID/schedstat` (`proc_pid_schedstat`), where the kernel counts.
+/// For how long the processes of this case were ready to run and had no processor, together, beyond
+/// what they ran: a case that spins makes its own threads wait, and those of other cases for it. The
+/// first two numbers of `/proc/PID/task/TID/schedstat` (`proc_pid_schedstat`), where the kernel
+/// counts.
 fn starved() -> Duration {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
     let tasks = entries("/proc".as_ref())
         .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
         .flat_map(|process| entries(&process.path().join("task")).map(|task| task.path()));
-    let waited = |task: PathBuf| -> Option<u64> {
+    let times = |task: PathBuf| -> Option<(u64, u64)> {
         let text = fs::read_to_string(task.join("schedstat")).ok()?;
-        text.split_whitespace().nth(1)?.parse().ok()
+        let mut numbers = text.split_whitespace().map_while(|number| number.parse().ok());
+        Some((numbers.next()?, numbers.next()?))
     };
-    Duration::from_nanos(tasks.filter_map(waited).sum())
+    let sum = |(ran, waited), (more, longer)| (ran + more, waited + longer);
+    let (ran, waited) = tasks.filter_map(times).fold((0, 0), sum);
+    Duration::from_nanos(waited.saturating_sub(ran))
 }
 
 /// The most memory this process has used, in KiB (`VmHWM`, `proc_pid_status(5)`).
