@@ -8,10 +8,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Alteration, Inspect};
+use super::Alteration;
 use crate::{
     error::{Error, Result},
     lab::{Card, Host, Lab},
+    stage::Inspect,
 };
 
 /// A host that cannot send. Lift it, or drop it.

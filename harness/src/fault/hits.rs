@@ -4,17 +4,18 @@
 //! What another fault took before they came to this one does not count ([`super::taken`]).
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
 use super::{
-    Inspect,
-    taken::{self, Place, Takes},
+    packets::dropped,
+    taken::{Place, Takes},
 };
 use crate::{
     error::{Error, Result},
     lab::Lab,
+    stage::Inspect,
     stamp::Stamp,
     wire::{Flags, Journal, Kind, Record, Segment, Stray, Wire},
 };
@@ -83,7 +84,7 @@ impl Hits {
         let span = Mutex::new(Span { begun: Stamp::now(), on: None, off: None });
         let (text, leaks) = (text.to_owned(), AtomicBool::new(false));
         let hits = Arc::new(Self { text, aim, wire, journal, span, leaks });
-        taken::keep(&hits);
+        keep(&hits);
         lab.stage().keep_fault(hits.clone());
         hits
     }
@@ -118,15 +119,7 @@ impl Hits {
         self.leaks.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn in_lab_of(&self, other: &Self) -> bool {
-        self.wire.is(&other.wire)
-    }
-
-    pub(super) fn place(&self) -> Place {
-        self.aim.place
-    }
-
-    pub(super) fn takes(&self) -> &Takes {
+    fn takes(&self) -> &Takes {
         if self.leaks.load(Ordering::Relaxed) { &Takes::Nothing } else { &self.aim.takes }
     }
 
@@ -135,7 +128,7 @@ impl Hits {
     }
 
     /// Whether it was certainly on then.
-    pub(super) fn acted_at(&self, at: Stamp) -> bool {
+    fn acted_at(&self, at: Stamp) -> bool {
         let Span { on, off, .. } = self.span();
         on.is_some_and(|on| at >= on) && off.is_none_or(|off| at <= off)
     }
@@ -147,7 +140,7 @@ impl Hits {
     }
 
     /// Whether this is one of the segments it is meant to hit, whatever became of it.
-    pub(super) fn is_for(&self, segment: &Segment) -> bool {
+    fn is_for(&self, segment: &Segment) -> bool {
         !self.aim.no_segments
             && self.aim.to.as_ref().is_none_or(|to| *to == segment.to)
             && self.aim.from.as_ref().is_none_or(|from| *from == segment.from)
@@ -156,10 +149,34 @@ impl Hits {
     }
 
     /// The same of a frame that is no segment.
-    pub(super) fn is_for_stray(&self, stray: &Stray) -> bool {
+    fn is_for_stray(&self, stray: &Stray) -> bool {
         self.aim.resolution
             && stray.what.kind == Kind::Neighbour
             && self.aim.from.as_ref().is_none_or(|from| *from == stray.from)
+    }
+
+    /// Which of all segments of the lab this fault took for certain.
+    fn took(&self, all: &[Segment]) -> Vec<bool> {
+        let took = |segment: &Segment| segment.swallowed() && self.acted_at(segment.at());
+        let each = |fits: &dyn Fn(&Segment) -> bool| {
+            all.iter().map(|segment| took(segment) && fits(segment)).collect()
+        };
+        match self.takes() {
+            Takes::Hits => each(&|segment| self.is_for(segment)),
+            Takes::AllOf(host) => each(&|segment| segment.from == *host || segment.to == *host),
+            Takes::Rules(rules) => dropped(rules, all, &took),
+            Takes::Nothing => vec![false; all.len()],
+        }
+    }
+
+    /// Whether it took this frame of address resolution.
+    fn took_stray(&self, stray: &Stray) -> bool {
+        let fits = match self.takes() {
+            Takes::Hits => self.is_for_stray(stray),
+            Takes::AllOf(host) => stray.from == *host || stray.to == *host,
+            Takes::Rules(_) | Takes::Nothing => false,
+        };
+        fits && stray.arrived.is_none() && self.acted_at(stray.at())
     }
 
     /// The segments it has hit by now.
@@ -175,7 +192,7 @@ impl Hits {
         let all = self.wire.segments();
         let mut mine: Vec<bool> = all.iter().map(|segment| self.hits(segment)).collect();
         let mut takers = Vec::new();
-        for other in taken::before(self) {
+        for other in before(self) {
             let mut took_any = false;
             for (mine, took) in mine.iter_mut().zip(other.took(&all)) {
                 took_any |= *mine && took;
@@ -202,7 +219,7 @@ impl Hits {
         if !self.aim.resolution {
             return 0;
         }
-        let before = taken::before(self);
+        let before = before(self);
         let hit = |stray: &&Stray| {
             stray.arrived.is_none()
                 && self.may_have_acted_at(stray.at())
@@ -220,6 +237,23 @@ impl Hits {
         self.wire.settle().await?;
         Ok(self.unresolved())
     }
+}
+
+/// The faults of this process, which runs one case: some may be of other labs.
+static FAULTS: Mutex<Vec<Weak<Hits>>> = Mutex::new(Vec::new());
+
+/// Keeps a fault, so that others can be asked who stands before them.
+fn keep(hits: &Arc<Hits>) {
+    let mut faults = FAULTS.lock().expect("no holder of this lock panics");
+    faults.retain(|fault| fault.strong_count() > 0);
+    faults.push(Arc::downgrade(hits));
+}
+
+/// The faults that a segment meets before it meets this one.
+fn before(hits: &Hits) -> Vec<Arc<Hits>> {
+    let faults = FAULTS.lock().expect("no holder of this lock panics");
+    let all = faults.iter().filter_map(Weak::upgrade);
+    all.filter(|fault| fault.wire.is(&hits.wire) && fault.aim.place < hits.aim.place).collect()
 }
 
 impl Inspect for Hits {

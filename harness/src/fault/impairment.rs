@@ -1,11 +1,11 @@
 //! A bad path: slow, lossy, out of order. The qdisc netem on the ports by which the patch sends,
 //! so that neither host takes part in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside,
     taken::{Place, Takes},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         netem::Netem,
         probe::{self, Trial},
         qdisc::Counted,
+        rtnl::Rtnl,
     },
     wire::Segment,
 };
@@ -80,8 +81,6 @@ impl ImpairmentBuilder {
         }
         let patch = lab.patch()?.clone();
         let text = format!("{netem} {way}");
-        patch.claim(&ports)?;
-        // From here on the guard gives back what was taken.
         let aim = Aim {
             from,
             to: towards,
@@ -92,19 +91,29 @@ impl ImpairmentBuilder {
             takes: if netem.loses_all() { Takes::Hits } else { Takes::Nothing },
             ..Aim::default()
         };
-        let mut on = Impairment { lab, patch, ports: Vec::new(), claimed: ports, hits: None };
-        for port in on.claimed.clone() {
-            let put = on.patch.rtnl().impair(port.index, &netem).await;
+        let hits = Hits::of(&lab, &text, aim);
+        patch.claim(&ports)?;
+        // From here on the guard gives back what was taken.
+        let impaired = Arc::new(Mutex::new(Vec::new()));
+        let mut guard = Guard::in_middle(patch.rtnl(), hits, {
+            let (impaired, claimed, patch) = (impaired.clone(), ports.clone(), patch.clone());
+            async move |rtnl: Rtnl| {
+                let impaired = std::mem::take(&mut *impaired.lock().expect("no holder panics"));
+                let lifted = delete(&rtnl, impaired).await;
+                patch.release(&claimed);
+                lifted
+            }
+        });
+        for port in &ports {
+            let put = patch.rtnl().impair(port.index, &netem).await;
             Trial::Netem
                 .tried(put)
                 .context(|| format!("impair what goes to host {}: {text}", port.host))?;
-            on.ports.push(port);
+            impaired.lock().expect("no holder panics").push(port.clone());
         }
-        on.lab.wire().allow(netem.longest_delay());
-        let hits = Hits::of(&on.lab, &text, aim);
-        hits.on();
-        on.hits = Some(hits);
-        Ok(on)
+        lab.wire().allow(netem.longest_delay());
+        guard.on();
+        Ok(Impairment { lab, patch, ports, guard })
     }
 
     /// The impaired ports, and their direction in words.
@@ -135,12 +144,8 @@ impl ImpairmentBuilder {
 pub struct Impairment {
     lab: Lab,
     patch: Patch,
-    /// Those that are impaired.
     ports: Vec<Port>,
-    /// Those that no other impairment may have.
-    claimed: Vec<Port>,
-    /// None until it is on.
-    hits: Option<Arc<Hits>>,
+    guard: Guard,
 }
 
 impl Impairment {
@@ -156,10 +161,8 @@ impl Impairment {
             let changed = self.patch.rtnl().impair_otherwise(port.index, &netem).await;
             changed.context(context)?;
         }
-        if let Some(hits) = &self.hits
-            && !netem.loses_all()
-        {
-            hits.leaks();
+        if !netem.loses_all() {
+            self.guard.hits().leaks();
         }
         self.lab.wire().allow(netem.longest_delay());
         self.lab.stage().note(format!("impairment changed: {netem}"));
@@ -184,10 +187,7 @@ impl Impairment {
     /// # Errors
     /// The taps have lost frames.
     pub async fn hit(&self) -> Result<Vec<Segment>> {
-        match &self.hits {
-            Some(hits) => hits.settled().await,
-            None => Ok(Vec::new()),
-        }
+        self.guard.hits().settled().await
     }
 
     /// Ends the impairment, and says what the kernel has counted.
@@ -196,35 +196,18 @@ impl Impairment {
     /// The kernel refuses.
     pub async fn lift(mut self) -> Result<Counted> {
         let counted = self.counted().await?;
-        for port in std::mem::take(&mut self.ports) {
-            let lifted = self.patch.rtnl().delete_root(port.index).await;
-            lifted.context(|| format!("lift the impairment towards host {}", port.host))?;
-        }
-        self.end();
+        self.guard.lift().await?;
         Ok(counted)
-    }
-
-    fn end(&mut self) {
-        self.patch.release(&std::mem::take(&mut self.claimed));
-        if let Some(hits) = self.hits.take() {
-            hits.off();
-        }
     }
 }
 
-impl Drop for Impairment {
-    fn drop(&mut self) {
-        let ports = std::mem::take(&mut self.ports);
-        if !ports.is_empty() {
-            lift_aside(async move |rtnl| {
-                for port in ports {
-                    rtnl.delete_root(port.index).await?;
-                }
-                Ok(())
-            });
-        }
-        self.end();
+/// Takes netem away from these ports.
+async fn delete(rtnl: &Rtnl, ports: Vec<Port>) -> Result {
+    for port in ports {
+        let lifted = rtnl.delete_root(port.index).await;
+        lifted.context(|| format!("lift the impairment towards host {}", port.host))?;
     }
+    Ok(())
 }
 
 /// The first kernel whose netem takes a seed (`sch_netem.c`, `TCA_NETEM_PRNG_SEED`).

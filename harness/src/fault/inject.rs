@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use super::Inspect;
 use crate::{
     error::{Context, Error, Result},
     lab::{Host, Lab},
+    stage::Inspect,
     sys::transmit::transmit,
     wire::{Flags, Segment, Seq, forge::Frame, pattern},
 };

@@ -46,36 +46,3 @@ pub use rules::{Rules, RulesBuilder};
 pub use suspend::Suspension;
 pub use tracking::{Strangers, Tracking, TrackingBuilder};
 pub use unresolved::Unresolved;
-
-use crate::{
-    error::Result,
-    lab::{Card, Host},
-    stage::Inspect,
-    sys::rtnl::{self, Rtnl},
-};
-
-/// Lifts a fault in a `drop`, which cannot wait for the runtime it happens on: a thread with a
-/// runtime of its own does it, in a netlink conversation of its own about the patch.
-pub(crate) fn lift_aside<F: Future<Output = Result>>(
-    lift: impl FnOnce(Rtnl) -> F + Send + 'static,
-) {
-    aside(async move || lift(Rtnl::start(rtnl::socket()?)).await);
-}
-
-/// As [`lift_aside`], the conversation being about a host's network card.
-pub(crate) fn lift_aside_on<F: Future<Output = Result>>(
-    host: &Host,
-    lift: impl FnOnce(Card) -> F + Send + 'static,
-) {
-    let host = host.clone();
-    aside(async move || lift(host.card_aside()?).await);
-}
-
-fn aside(act: impl AsyncFnOnce() -> Result + Send + 'static) {
-    let aside = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        runtime.block_on(act()).ok()
-    };
-    // A case that is ending anyway may fail here and loses nothing.
-    let _ = std::thread::spawn(aside).join();
-}

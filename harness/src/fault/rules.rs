@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Inspect, Rule,
+    Rule,
     detour::Detour,
     guard::Guard,
     hits::{Aim, Hits},
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Context, Error, Result},
     lab::{Lab, Patch, Port},
+    stage::Inspect,
     sys::{nft, probe::Trial},
     wire::Seq,
 };

@@ -4,7 +4,7 @@
 //! What is not modelled: the kernel's own timers go on, so a sleeper that waits for an
 //! acknowledgement may find on waking that it has waited too long.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -12,15 +12,15 @@ use nix::{
 };
 
 use super::{
+    guard::Guard,
     hits::{Aim, Hits},
-    lift_aside,
     swallow::Filters,
     taken::{Place, Takes},
 };
 use crate::{
     error::{Context, Result},
     guest::Guest,
-    lab::{Host, Lab, Patch, teardown},
+    lab::{Host, Lab, teardown},
     sys::{rtnl::Rtnl, tc::Key},
     wire::Segment,
 };
@@ -28,16 +28,16 @@ use crate::{
 /// A host that sleeps. Let it resume, or drop this.
 #[must_use = "a host sleeps until its guard is dropped"]
 pub struct Suspension {
-    patch: Patch,
-    hits: Arc<Hits>,
-    asleep: Option<Asleep>,
+    host: Host,
+    guard: Guard,
 }
 
-/// What has been done to it, to be undone.
+/// What has been done to a host, to be undone.
 struct Asleep {
     host: Host,
-    sleepers: Sleepers,
     filters: Filters,
+    /// Stopped last.
+    sleepers: OnceLock<Sleepers>,
 }
 
 /// What is stopped.
@@ -73,10 +73,12 @@ impl Suspension {
             ..Aim::default()
         };
         let hits = Hits::of(lab, &format!("{} sleeps", host.name()), aim);
-        let mut sleep = Self { patch: patch.clone(), hits, asleep: None };
-        let sleepers = Sleepers::Processes(Vec::new());
-        let asleep = Asleep { host: host.clone(), sleepers, filters: Filters::of(priority) };
-        let asleep = sleep.asleep.insert(asleep);
+        let filters = Filters::of(priority);
+        let asleep = Arc::new(Asleep { host: host.clone(), filters, sleepers: OnceLock::new() });
+        let mut guard = Guard::in_middle(patch.rtnl(), hits, {
+            let asleep = asleep.clone();
+            async move |rtnl: Rtnl| asleep.wake(&rtnl).await
+        });
         for port in patch.ports() {
             let words = [if port.host == host.name() {
                 vec![Key::ANY]
@@ -87,13 +89,13 @@ impl Suspension {
             added.context(context)?;
         }
         host.sleeps(true).context(context)?;
-        asleep.sleepers = match host.guest()? {
+        let sleepers = match host.guest()? {
             Some(guest) => Sleepers::Guest(guest),
             None => Sleepers::Processes(teardown::residents(&host.shell()?)),
         };
-        asleep.sleepers.sleep(true);
-        sleep.hits.on();
-        Ok(sleep)
+        asleep.sleepers.get_or_init(|| sleepers).sleep(true);
+        guard.on();
+        Ok(Self { host, guard })
     }
 
     /// The segments sent to the sleeper so far.
@@ -101,7 +103,7 @@ impl Suspension {
     /// # Errors
     /// The taps have lost frames.
     pub async fn sent_unacknowledged(&self) -> Result<Vec<Segment>> {
-        self.hits.settled().await
+        self.guard.hits().settled().await
     }
 
     /// Wakes it up.
@@ -109,30 +111,21 @@ impl Suspension {
     /// # Errors
     /// It has died in its sleep, or the kernel refuses.
     pub async fn resume(mut self) -> Result {
-        let Some(asleep) = self.asleep.take() else { return Ok(()) };
-        let context = format!("resume host {}", asleep.host.name());
-        let woken = wake(self.patch.rtnl(), asleep).await;
-        self.hits.off();
-        woken.context(|| context)
+        self.guard.lift().await.context(|| format!("resume host {}", self.host.name()))
     }
 }
 
-impl Drop for Suspension {
-    fn drop(&mut self) {
-        if let Some(asleep) = self.asleep.take() {
-            lift_aside(async move |rtnl| wake(&rtnl, asleep).await);
-            self.hits.off();
+impl Asleep {
+    /// The processes first, so that they are there when the first segment comes. The path is
+    /// whole again also if nobody is left to wake up.
+    async fn wake(&self, rtnl: &Rtnl) -> Result {
+        let wakes = self.host.sleeps(false);
+        if let Some(sleepers) = self.sleepers.get() {
+            sleepers.sleep(false);
         }
+        self.filters.delete(rtnl).await?;
+        wakes
     }
-}
-
-/// The processes first, so that they are there when the first segment comes. The path is whole
-/// again also if nobody is left to wake up.
-async fn wake(rtnl: &Rtnl, asleep: Asleep) -> Result {
-    let wakes = asleep.host.sleeps(false);
-    asleep.sleepers.sleep(false);
-    asleep.filters.delete(rtnl).await?;
-    wakes
 }
 
 impl Sleepers {
