@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::needs::Unmet;
-use super::policy::Policy;
 use crate::verdict::Judged;
 
 /// On which kernel a case ran.
@@ -71,7 +70,7 @@ impl CaseOutcome {
     }
 }
 
-/// What a case counts as in the result of a run; see [`Policy`].
+/// What a case counts as in the result of a run; see [`Policy`](super::policy::Policy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counts {
     /// As a pass.
@@ -116,15 +115,6 @@ pub struct Finished {
     pub judged: Vec<Judged>,
     /// What it left, when it did not pass or evidence was asked for.
     pub evidence: Option<Evidence>,
-}
-
-impl Finished {
-    /// A case that came out so without having left anything.
-    #[must_use]
-    pub fn bare(outcome: CaseOutcome, place: Place, elapsed: Duration) -> Self {
-        let counts = Policy::default().counts(&outcome);
-        Self { outcome, counts, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
-    }
 }
 
 /// Why a case runs once more.

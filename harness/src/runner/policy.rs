@@ -1,6 +1,8 @@
 //! What a case counts as that could not run, or not be judged. It is decided here and nowhere else.
 
-use super::events::{CaseOutcome, Counts};
+use std::time::Duration;
+
+use super::events::{CaseOutcome, Counts, Finished, Place};
 use super::needs::Unmet;
 
 /// Says that a case which cannot run, or not be judged, counts as failed: for a CI that must not
@@ -52,6 +54,15 @@ impl Policy {
             CaseOutcome::TooSlow(_) if !self.denied => Counts::Ignored,
             CaseOutcome::TooSlow(_) | CaseOutcome::Failed(_) => Counts::Failed,
         }
+    }
+}
+
+impl Finished {
+    /// A case that came out so without having left anything, before the run's policy is asked.
+    #[must_use]
+    pub fn bare(outcome: CaseOutcome, place: Place, elapsed: Duration) -> Self {
+        let counts = Policy::default().counts(&outcome);
+        Self { outcome, counts, place, elapsed, rss_kib: 0, judged: Vec::new(), evidence: None }
     }
 }
 

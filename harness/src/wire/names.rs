@@ -3,21 +3,10 @@
 
 use std::net::SocketAddr;
 
-use super::pattern::Pattern;
+use super::pattern::{Names, Pattern};
 use super::trace::Trace;
 use super::{Mark, Segment, Wire};
 use lastack_sys::error::{Error, Result};
-
-/// What a pattern names.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Names {
-    /// Hosts.
-    pub(super) hosts: Vec<String>,
-    /// What is between the hosts.
-    pub(super) middle: bool,
-    /// Connections, each by its number and one way round of its ends.
-    pub(super) connections: Vec<(usize, SocketAddr, SocketAddr)>,
-}
 
 impl Wire {
     /// Whether all that is named can be on this wire.

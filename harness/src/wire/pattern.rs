@@ -1,12 +1,11 @@
 //! Patterns: what a case looks for on the wire, with everything it does not say left open.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::flags::Flags;
-use super::names::Names;
 use super::segment::Segment;
 use lastack_sys::Stamp;
 
@@ -29,6 +28,17 @@ pub struct Pattern {
     /// Whether the segment must have arrived, or must not have.
     arrived: Option<bool>,
     names: Names,
+}
+
+/// What a pattern names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    /// Hosts.
+    pub(super) hosts: Vec<String>,
+    /// What is between the hosts.
+    pub(super) middle: bool,
+    /// Connections, each by its number and one way round of its ends.
+    pub(super) connections: Vec<(usize, SocketAddr, SocketAddr)>,
 }
 
 type Predicate = Arc<dyn Fn(&Segment) -> bool + Send + Sync>;
