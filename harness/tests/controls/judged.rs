@@ -1,5 +1,7 @@
 //! Cases that expect something else than what happens, one for each kind of expectation.
 
+use std::time::Instant;
+
 use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
@@ -31,7 +33,12 @@ pub fn cases(family: &mut Family) {
     family.case("returns_before_the_segment").covers(id).source("here").run(returns_before);
     family.case("retries_too_often").covers(id).source("here").run(too_often);
     family.case("beyond_a_limit").covers(id).source("here").run(beyond_a_limit);
+    family.case("after_very_many_calls").covers(id).source("here").waits(MANY_TAKE).run(many);
 }
+
+/// How often [`many`] opens a socket and closes it, and how long that takes.
+pub const ROUNDS: usize = 20_000;
+const MANY_TAKE: Duration = Duration::from_secs(5);
 
 async fn wrong_errno(scene: Scene, ip: Ip) -> Result {
     let Pair { a, b, .. } = scene.pair().ip(ip).connect().await?;
@@ -243,4 +250,14 @@ async fn beyond_a_limit(scene: Scene) -> Result {
     let Pair { a, .. } = scene.pair().connect().await?;
     let written = a.write("seven b").ok().await?;
     check("bytes written", written, less_than(7))
+}
+
+async fn many(scene: Scene) -> Result {
+    let Pair { a, b, .. } = scene.pair().connect().await?;
+    let began = Instant::now();
+    for _ in 0..ROUNDS {
+        a.process.socket(b.local_address()).ok().await?.close().ok().await?;
+    }
+    println!("went round for {} ms", began.elapsed().as_millis());
+    check("rounds", ROUNDS, less_than(ROUNDS))
 }

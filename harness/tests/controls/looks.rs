@@ -1,12 +1,15 @@
 //! What is said of each of them.
 
+use std::time::{Duration, Instant};
+
 use libtest_mimic::Trial;
 
 use crate::common::{self, Checked, Named, Seen, life, run, running, until};
 use crate::ends::LEAKED;
+use crate::judged::ROUNDS;
 
 pub fn tests() -> Vec<Trial> {
-    let tests: [Named; 26] = [
+    let tests: [Named; 27] = [
         ("a_wrong_errno_is_told_with_the_right_one", wrong_errno),
         ("wrong_bytes_are_told", wrong_bytes),
         ("an_unforeseen_error_is_told", unforeseen),
@@ -26,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
         ("a_signal_too_few_or_too_many_is_told", signals),
         ("a_call_that_returned_too_soon_is_told_with_the_segment", returned_before),
         ("a_retransmission_too_many_is_told_with_the_limit", too_often),
+        ("very_many_calls_are_told_in_bounds", many_calls),
         ("a_hung_case_is_ended_with_its_story_so_far", hung),
         ("a_spinning_case_is_ended_with_its_story_so_far", spinning),
         ("a_dead_case_leaves_its_story", dead),
@@ -198,6 +202,29 @@ fn returned_before() -> Checked {
 fn too_often() -> Checked {
     let expected = "retransmissions\n    expected: at most 2 within 1.4s\n        seen: 3";
     fails_in_full("judged::retries_too_often", &[expected])
+}
+
+/// Of very many calls a reader is shown some, and they are told in little more time than they took:
+/// with the square of their number it would be ten times as much.
+fn many_calls() -> Checked {
+    let began = Instant::now();
+    let expected = format!("rounds\n    expected: less than {ROUNDS}\n        seen: {ROUNDS}");
+    let seen = fails("judged::after_very_many_calls", &[&expected, "socket(", "close("])?;
+    let took = began.elapsed();
+    let spent = seen.out.split_once("went round for ").and_then(|(_, rest)| rest.split_once(" ms"));
+    let spent = Duration::from_millis(spent.ok_or("it does not say how long it took")?.0.parse()?);
+    let limit = 2 * spent + Duration::from_secs(5);
+    seen.holds(took < limit, &format!("the end after {limit:?} at most, not {took:?}"))?;
+    let folded = seen.out.lines().filter_map(|line| line.split_once(" calls like these"));
+    let folded = folded.filter_map(|(count, _)| {
+        let digits = count.rsplit(' ').next()?.replace(',', "");
+        digits.parse::<usize>().ok()
+    });
+    // Some hundred rows are drawn (at most 400, and 300 between them), all other calls counted.
+    let folded: usize = folded.sum();
+    seen.holds((2 * ROUNDS - 700..=2 * ROUNDS).contains(&folded), "all but a few calls folded")?;
+    seen.holds(seen.out.lines().count() < 1_000, "fewer than 1,000 lines")?;
+    kept(&seen)
 }
 
 fn hung() -> Checked {
