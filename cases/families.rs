@@ -85,7 +85,9 @@ pub mod keepalive {
     pub mod back_around_the_last_probe;
     pub mod behind_a_balancer;
     pub mod counted_from_the_last_segment;
+    pub mod inherited_from_a_listener;
     pub mod limits;
+    pub mod no_probes_by_sysctl;
     pub mod no_room_to_ask;
     pub mod off_unless_asked;
     pub mod retuned_while_probing;

@@ -6,9 +6,13 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     let rule = family.rule(["AB-08"]).source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait");
-    rule.case("linger_zero_does_not_end_a_time_wait")
-        .claims(["A10", "B30", "B68"])
-        .across(Ip::BOTH, |scene, ip| async move { time_wait_stays(&scene, ip).await.map(drop) });
+    rule.case("linger_zero_does_not_end_a_time_wait").claims(["A10", "B30", "B68"]).across(
+        Ip::BOTH,
+        |scene, ip| async move {
+            time_wait_stays(&scene, ip).await?;
+            Ok(())
+        },
+    );
     rule.stock("linger_zero_leaves_time_wait_its_minute")
         .source("tcp.c __tcp_close; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
         .waits(timers::TIME_WAIT)

@@ -6,9 +6,13 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     let rule = family.rule(["GC-02"]).source("RFC 9293 3.6; RFC 1122 4.2.3.2; tcp_input.c tcp_fin");
-    rule.case("end_of_file_answered_at_once_takes_three_segments")
-        .claims(["B10"])
-        .across(Ip::BOTH, |scene, ip| async move { three_segments(&scene, ip).await.map(drop) });
+    rule.case("end_of_file_answered_at_once_takes_three_segments").claims(["B10"]).across(
+        Ip::BOTH,
+        |scene, ip| async move {
+            three_segments(&scene, ip).await?;
+            Ok(())
+        },
+    );
     rule.stock("end_of_file_answered_at_once_leaves_a_time_wait_of_a_minute_all_the_same")
         .source("tcp_input.c tcp_rcv_state_process, tcp_fin; tcp.h TCP_TIMEWAIT_LEN")
         .waits(timers::TIME_WAIT)

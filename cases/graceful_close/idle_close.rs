@@ -7,9 +7,13 @@ use lastack::prelude::*;
 
 pub fn cases(family: &mut Family) {
     let rule = family.rule(["GC-01"]).source("RFC 9293 3.6; tcp.c new_state");
-    rule.case("an_idle_close_waits_for_the_peer_to_close_too")
-        .claims(["B26"])
-        .across(Ip::BOTH, |scene, ip| async move { four_segments(&scene, ip).await.map(drop) });
+    rule.case("an_idle_close_waits_for_the_peer_to_close_too").claims(["B26"]).across(
+        Ip::BOTH,
+        |scene, ip| async move {
+            four_segments(&scene, ip).await?;
+            Ok(())
+        },
+    );
     rule.stock("an_idle_close_is_over_for_the_one_at_once_and_for_the_other_after_a_minute")
         .source("RFC 9293 3.6; tcp_minisocks.c tcp_time_wait; tcp.h TCP_TIMEWAIT_LEN")
         .waits(timers::TIME_WAIT)

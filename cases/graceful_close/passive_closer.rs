@@ -43,9 +43,10 @@ async fn close_in_turn(scene: Scene, (first, ip): (First, Ip)) -> Result {
     let successor = server.process.socket(server.local_address()).ok().await?;
     let bound = successor.bind(server.local_address());
     match first {
-        First::Client => bound.ok().await,
-        First::Server => bound.errno(Errno::EADDRINUSE).await.map(drop),
+        First::Client => bound.ok().await?,
+        First::Server => _ = bound.errno(Errno::EADDRINUSE).await?,
     }
+    Ok(())
 }
 
 async fn late_segment(scene: Scene, ip: Ip) -> Result {

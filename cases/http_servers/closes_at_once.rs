@@ -65,5 +65,6 @@ async fn closes(scene: Scene, late: Late) -> Result {
 
     client.write("GET /again").errno(Errno::EPIPE).await?.with_sigpipe()?;
     client.read(1000).bytes(answer).await?;
-    client.read(1000).eof().await.map(drop)
+    client.read(1000).eof().await?;
+    Ok(())
 }

@@ -48,7 +48,8 @@ async fn trickles(scene: Scene, ip: Ip) -> Result {
     client.kernel().is_gone().await?;
     client.write("body").await?.errno(Errno::EPIPE)?.with_sigpipe()?;
     client.read(100).bytes(ANSWER).await?;
-    client.read(100).eof().await.map(drop)
+    client.read(100).eof().await?;
+    Ok(())
 }
 
 async fn says_nothing(scene: Scene) -> Result {
@@ -67,5 +68,6 @@ async fn says_nothing(scene: Scene) -> Result {
     lab.wire().absent(Wire::start(), rst()).await?;
     client.read(100).bytes(ANSWER).await?;
     client.read(100).eof().await?;
-    client.kernel().is(State::CloseWait).map(drop)
+    client.kernel().is(State::CloseWait)?;
+    Ok(())
 }

@@ -46,7 +46,8 @@ async fn says_nothing(scene: Scene, patience: Duration) -> Result {
     lab.wire().absent(idle, any()).await?;
     client.kernel().is(State::CloseWait)?;
     client.read(100).bytes(ANSWER).await?;
-    client.read(100).eof().await.map(drop)
+    client.read(100).eof().await?;
+    Ok(())
 }
 
 async fn trickles(scene: Scene, ip: Ip) -> Result {
@@ -68,7 +69,8 @@ async fn trickles(scene: Scene, ip: Ip) -> Result {
     client.kernel().is_gone().await?;
     client.write("body").errno(Errno::EPIPE).await?.with_sigpipe()?;
     client.read(100).bytes(ANSWER).await?;
-    client.read(100).eof().await.map(drop)
+    client.read(100).eof().await?;
+    Ok(())
 }
 
 /// One piece of a body, in time though only just; when it was read.

@@ -23,9 +23,11 @@ async fn far_apart(scene: &Scene, ip: Ip) -> Result<(Pair, Impairment)> {
 }
 
 /// Whether each of the two was sent before the other arrived.
-fn crossed(one: &Segment, other: &Segment) -> bool {
+fn crossed(one: &Segment, other: &Segment) -> Result {
     let before = |one: &Segment, other: &Segment| other.arrived.is_some_and(|at| one.at() < at);
-    before(one, other) && before(other, one)
+    check_that("both segments", (one, other), "each left before the other arrived", |_| {
+        before(one, other) && before(other, one)
+    })
 }
 
 async fn fins(scene: Scene, ip: Ip) -> Result {
@@ -38,7 +40,7 @@ async fn fins(scene: Scene, ip: Ip) -> Result {
 
     let one = wire.expect(fin().from("a").arrived(true)).await?;
     let other = wire.expect(fin().from("b").arrived(true)).await?;
-    same("the FINs crossed", true, crossed(&one, &other))?;
+    crossed(&one, &other)?;
     wire.absent(Wire::start(), fin().retransmitted(true)).await?;
     wire.absent(Wire::start(), rst()).await
 }
@@ -52,7 +54,7 @@ async fn resets(scene: Scene, ip: Ip) -> Result {
 
     let one = wire.expect(rst().from("a").arrived(true)).await?;
     let other = wire.expect(rst().from("b").arrived(true)).await?;
-    same("the resets crossed", true, crossed(&one, &other))?;
+    crossed(&one, &other)?;
     wire.never(Wire::start(), rst().without(Flags::ACK)).for_(DELAY).await?;
     same("resets", 2, wire.count(Wire::start(), rst()).await?)
 }

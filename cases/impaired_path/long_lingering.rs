@@ -84,7 +84,8 @@ async fn acknowledged_before(scene: Scene, way: (Slow, Ip)) -> Result {
     let close = a.close().await?.succeeds()?.took_within(&one_round_trip())?;
     let end = lab.wire().expect(fin().from("a").empty()).await?;
     let answer = lab.wire().expect(pure_ack().from("b").ack(end.end())).await?;
-    close.returned_after(&answer).map(drop)
+    close.returned_after(&answer)?;
+    Ok(())
 }
 
 async fn without_lingering(scene: Scene, way: (Slow, Ip)) -> Result {

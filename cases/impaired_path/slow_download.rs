@@ -45,5 +45,6 @@ async fn serve(scene: Scene, (gives_up, ip): (bool, Ip)) -> Result {
     // Once more patience, and there is room again.
     b.poll(Events::OUT, Some(Duration::from_secs(5))).await?.is(&Events::OUT)?;
     b.close().ok().await?;
-    read.done().await?.whole(written).map(drop)
+    read.done().await?.whole(written)?;
+    Ok(())
 }

@@ -86,7 +86,8 @@ async fn linger_long_enough(scene: Scene, ip: Ip) -> Result {
     let end = lab.wire().expect(fin().from("a")).await?;
     let answer = lab.wire().expect(pure_ack().from("b").ack(end.end())).await?;
     let close = close.returned_after(&answer)?.took_within(&LINGER.cut_short())?;
-    close.took_within(&on_the_link(unsent, RATE)).map(drop)
+    close.took_within(&on_the_link(unsent, RATE))?;
+    Ok(())
 }
 
 async fn linger_too_short(scene: Scene, ip: Ip) -> Result {

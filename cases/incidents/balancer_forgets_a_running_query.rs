@@ -65,5 +65,6 @@ async fn speaks_unanswered(
     }
     told.errno(Errno::ECONNRESET)?;
     let reset = rst().from_middle().to(host);
-    wire.exactly(silence, [data().from(host), reset]).await.map(drop)
+    wire.exactly(silence, [data().from(host), reset]).await?;
+    Ok(())
 }

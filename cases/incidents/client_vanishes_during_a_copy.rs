@@ -57,5 +57,6 @@ async fn told_by_keepalive(scene: Scene) -> Result {
     let asked = std::iter::repeat_n(probe().from("b"), TUNED.probes as usize);
     let sent = lab.wire().exactly(idle, asked.chain([rst().from("b")])).await?;
     TUNED.judge(&last, &sent)?;
-    server.kernel().is_gone().await.map(drop)
+    server.kernel().is_gone().await?;
+    Ok(())
 }

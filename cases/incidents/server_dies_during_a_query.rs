@@ -55,5 +55,6 @@ async fn told_by_keepalive(scene: Scene, kill: Kill) -> Result {
     let asked = std::iter::repeat_n(probe().from("a"), stock.probes as usize);
     let sent = lab.wire().exactly(&heard, asked.chain([rst().from("a")])).await?;
     stock.judge(&heard, &sent)?;
-    client.read(100).eof().await.map(drop)
+    client.read(100).eof().await?;
+    Ok(())
 }

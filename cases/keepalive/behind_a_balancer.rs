@@ -71,5 +71,6 @@ async fn ended(scene: Scene, ip: Ip, keepalive: Keepalive, forgets: Duration) ->
     let said = wire.in_order(idle, forgotten, Duration::from_secs(1)).await?;
     keepalive.judge(&wire.expect(syn_ack()).await?, &said[..1])?;
     wire.absent(idle, any().to("b").arrived(true)).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }

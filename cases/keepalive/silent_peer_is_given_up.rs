@@ -22,7 +22,7 @@ pub fn cases(family: &mut Family) {
     );
     rule.case("dead_machine_is_given_up_after_the_last_probe")
         .claims([])
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("keepalive_wakes_whatever_waits").claims([]).across(Ip::BOTH, wakes);
     rule.stock("stock_keepalive_gives_a_silent_peer_up_after_two_hours_and_eleven_minutes")
         .source("tcp_timer.c tcp_keepalive_timer; tcp.h TCP_KEEPALIVE_TIME, _INTVL, _PROBES")
@@ -60,7 +60,7 @@ async fn dies(
     }
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let Pair { lab, a, .. } = scene.pair().kind("b", kind).ip(ip).connect().await?;
     let wire = lab.wire();
     let start = wire.mark().await?;

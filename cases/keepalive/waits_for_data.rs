@@ -18,7 +18,7 @@ pub fn cases(family: &mut Family) {
         .stock("data_in_flight_suspends_keepalive_for_a_quarter_of_an_hour")
         .run(|scene| suspended(scene, Ip::V4, 15));
     rule.case("data_for_a_dead_machine_suspends_keepalive")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("keepalive_goes_on_once_the_data_is_delivered").across(Ip::BOTH, goes_on);
     rule.case("data_written_between_two_probes_takes_over").across(Ip::BOTH, takes_over);
 }
@@ -40,7 +40,7 @@ async fn suspended(scene: Scene, ip: Ip, retries: u32) -> Result {
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let builder = scene.pair().kind("b", kind).ip(ip);
     let builder = builder.sysctl("a", "net.ipv4.tcp_retries2", RETRIES);
     let Pair { lab, a, .. } = builder.connect().await?;

@@ -63,5 +63,6 @@ async fn gives_up(scene: Scene) -> Result {
     let waits = at.windows(2).map(|pair| pair[1] - pair[0]);
     failed.took_within(&Window::wheel(waits, "tcp_syn_retries"))?;
     let all = vec![syn().from("a").arrived(true); sent.len()];
-    lab.wire().exactly(full, all).await.map(drop)
+    lab.wire().exactly(full, all).await?;
+    Ok(())
 }

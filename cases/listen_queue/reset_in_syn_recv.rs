@@ -33,5 +33,6 @@ async fn taken_away(scene: Scene, ip: Ip) -> Result {
     client.kernel().is_gone().await?;
     client.read(100).errno(Errno::ECONNRESET).await?;
     lab.wire().expect(rst().without(Flags::ACK).from("b").seq(1)).after(&reset).await?;
-    accept.blocked().await.map(drop)
+    let _accept = accept.blocked().await?;
+    Ok(())
 }

@@ -66,5 +66,6 @@ async fn until_timeout(scene: Scene, ip: Ip, seconds: i32) -> Result {
     let time = Window::wheel(timers, "the request's timers");
     time.judge("b was patient for", again.at().since(first.at()))?;
     accepted.unread().await?.is(&0)?;
-    request.is(State::Established).map(drop)
+    request.is(State::Established)?;
+    Ok(())
 }

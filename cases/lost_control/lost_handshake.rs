@@ -69,7 +69,7 @@ async fn second(scene: Scene, (again, ip): (Side, Ip)) -> Result {
         Side::Server => {
             connect.done().await?.ok()?;
             let found = wire.expect(syn_ack().arrived(true)).await?;
-            same("sent again", true, found.retransmission)?;
+            check_that("SYN+ACK", &found, "sent again", |it| it.retransmission)?;
             wire.absent(Wire::start(), syn().retransmitted(true).arrived(true)).await?;
             let asked = wire.expect(syn()).await?;
             let second = Window::wheel([timers::SYN_RTO], "the request's timer");

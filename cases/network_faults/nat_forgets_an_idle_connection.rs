@@ -64,7 +64,8 @@ async fn talks(a: &End, b: &End) -> Result {
     a.write("still there?").ok().await?;
     b.read(64).bytes(b"still there?").await?;
     b.write("of course").ok().await?;
-    a.read(64).bytes(b"of course").await.map(drop)
+    a.read(64).bytes(b"of course").await?;
+    Ok(())
 }
 
 async fn client_times_out(scene: Scene, ip: Ip, retries: u32) -> Result {

@@ -39,7 +39,8 @@ async fn down(scene: Scene, ip: Ip, retries: u32) -> Result {
     // The interface took its route along.
     pair.write_that_never_leaves(retries, Errno::ENETUNREACH).await?;
     lab.wire().absent(start, any()).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }
 
 async fn deleted(scene: Scene, ip: Ip, retries: u32) -> Result {
@@ -51,7 +52,8 @@ async fn deleted(scene: Scene, ip: Ip, retries: u32) -> Result {
     a.kernel().is(State::Established)?;
     pair.write_that_never_leaves(retries, Errno::ENETUNREACH).await?;
     lab.wire().absent(start, any()).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }
 
 async fn back(scene: Scene, ip: Ip) -> Result {
@@ -69,14 +71,15 @@ async fn back(scene: Scene, ip: Ip) -> Result {
 
     b.read(64).bytes(b"at last").await?;
     let first = lab.wire().expect(data().from("a")).after(start).await?;
-    same("for the first time", false, first.retransmission)?;
+    check_that("data", &first, "sent for the first time", |it| !it.retransmission)?;
     // What the timer waits for next is at most as long as all it has waited for, and a timeout.
     let rto = a.rto().await?;
     let waited = up.since(began);
     Window::wheel([waited + rto], "the next probe")
         .at_latest()
         .judge("delivered after the interface is up", first.at().since(up))?;
-    a.kernel().is_acknowledged().await.map(drop)
+    a.kernel().is_acknowledged().await?;
+    Ok(())
 }
 
 fn timer_count(entry: &Option<lastack::sys::sock_diag::SocketEntry>) -> Option<u8> {

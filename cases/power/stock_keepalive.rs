@@ -32,5 +32,6 @@ async fn found_dead(scene: Scene, kill: Kill) -> Result {
     let sent = lab.wire().exactly(alive, asked.chain([rst().from("a")])).await?;
     stock.judge(&heard, &sent)?;
     a.read(1).eof().await?;
-    a.kernel().is_gone().await.map(drop)
+    a.kernel().is_gone().await?;
+    Ok(())
 }

@@ -63,7 +63,9 @@ async fn refused(scene: Scene, (parked, ip): (Parked, Ip)) -> Result {
         }
     }
     // Whether the poller comes before who takes the error is a race.
-    same("the poller heard of it", true, idle.done().await?.ok()?.any_of(Events::HUP))?;
+    let heard = idle.done().await?.ok()?;
+    check_that("what the poller heard", heard, "POLLHUP", |it| it.any_of(Events::HUP))?;
     socket.polls_as(Events::ALL | Events::HUP).await?;
-    lab.wire().expect(rst().from("b")).await.map(drop)
+    lab.wire().expect(rst().from("b")).await?;
+    Ok(())
 }

@@ -39,7 +39,8 @@ async fn fin_is_readable(scene: Scene, ip: Ip) -> Result {
 
     // With its own side ended as well, it is one.
     b.shut_wr().ok().await?;
-    idle.done().await?.is(&Events::HUP).map(drop)
+    idle.done().await?.is(&Events::HUP)?;
+    Ok(())
 }
 
 async fn reset_shows_everything(scene: Scene, ip: Ip) -> Result {
@@ -61,7 +62,8 @@ async fn reset_shows_everything(scene: Scene, ip: Ip) -> Result {
     b.polls_as(Events::ALL | Events::HUP).await?;
     b.get(option::ERROR).await?.is(&0)?;
     b.read(1).eof().await?;
-    b.write("x").errno(Errno::EPIPE).await?.with_sigpipe().map(drop)
+    b.write("x").errno(Errno::EPIPE).await?.with_sigpipe()?;
+    Ok(())
 }
 
 async fn parked_reader(scene: Scene, ip: Ip) -> Result {

@@ -19,7 +19,7 @@ pub fn cases(family: &mut Family) {
         });
     rule.case("dead_machine_is_given_up_at_the_time_of_tcp_retries2")
         .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("slower_timeouts_meet_the_limit_at_the_number_of_tcp_retries2")
         .source("tcp_timer.c retransmits_timed_out: the model starts from TCP_RTO_MIN")
         .needs([Need::Sysctl(FLOOR)])
@@ -55,10 +55,11 @@ async fn dies(pair: lastack::PairBuilder, retries: u32, most: u32) -> Result {
 
     let _silence = pair.lab.black_hole().open().await?;
     writes(&pair, &end).await?;
-    pair.b.kernel().is(State::Established).map(drop)
+    pair.b.kernel().is(State::Established)?;
+    Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, 1).connect().await?;
     let rto = pair.a.rto().await?;
 

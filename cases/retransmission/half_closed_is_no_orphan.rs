@@ -15,7 +15,7 @@ pub fn cases(family: &mut Family) {
         .source("tcp_timer.c tcp_write_timeout: SOCK_DEAD; ip-sysctl tcp_retries2")
         .run(|scene| path(scene, Ip::V4, 15));
     rule.case("half_closed_socket_of_a_dead_machine_is_no_orphan")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
 }
 
 async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {
@@ -26,7 +26,7 @@ async fn path(scene: Scene, ip: Ip, retries: u32) -> Result {
     told(lab.wire(), &a, retries, rto).await
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let pair = impatient_with_orphans(scene.pair().kind("b", kind).ip(ip), RETRIES);
     let Pair { lab, a, .. } = pair.connect().await?;
     let rto = a.rto().await?;

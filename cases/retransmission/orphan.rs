@@ -23,7 +23,7 @@ pub fn cases(family: &mut Family) {
         .across(Ip::BOTH, |scene, ip| given_up(scene, (STOCK, ip)));
     rule.case("orphan_of_a_dead_machine_is_given_up_after_tcp_orphan_retries")
         .waits(Duration::from_secs(2))
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("orphan_that_has_backed_off_to_the_cap_has_no_retries_left")
         .source("tcp_timer.c tcp_write_timeout (alive), tcp_orphan_retries: 0 means 8 or 0")
         .needs([Need::Sysctl(CAP)])
@@ -48,7 +48,7 @@ async fn given_up(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", ORPHAN_RETRIES, 1);
     let Pair { lab, a, .. } = pair.connect().await?;
     let rto = a.rto().await?;

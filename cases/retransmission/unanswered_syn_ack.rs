@@ -15,7 +15,7 @@ pub fn cases(family: &mut Family) {
         .waits(Duration::from_secs(64))
         .across(Ip::BOTH, |scene, ip| forgotten(scene, (5, ip)));
     rule.case("handshake_of_a_machine_that_died_after_its_syn_is_forgotten")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
 }
 
 async fn forgotten(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
@@ -43,7 +43,7 @@ async fn forgotten(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let lab = scene.lab().kind("a", kind).sysctl("b", "net.ipv4.tcp_synack_retries", 1);
     let lab = lab.build().await?;
     let server = lab.host("b")?.process().await?;

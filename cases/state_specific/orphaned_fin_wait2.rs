@@ -31,5 +31,6 @@ async fn gone_in_silence(scene: Scene, ip: Ip) -> Result {
     b.write("still there?").ok().await?;
     lab.wire().expect(rst().from("a")).await?;
     b.kernel().is_gone().await?;
-    b.write("no").await?.errno(Errno::EPIPE)?.with_sigpipe().map(drop)
+    b.write("no").await?.errno(Errno::EPIPE)?.with_sigpipe()?;
+    Ok(())
 }

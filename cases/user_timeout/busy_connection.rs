@@ -20,7 +20,7 @@ pub fn cases(family: &mut Family) {
         |scene, (ip, timeout, keepalive)| given_up(scene, ip, timeout, keepalive),
     );
     rule.case("data_for_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_rto")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("peer_back_before_the_last_retransmission_keeps_the_connection")
         .source("tcp_timer.c tcp_clamp_rto_to_user_timeout, tcp_write_timeout")
         .waits(Duration::from_secs(5))
@@ -50,7 +50,7 @@ async fn given_up(scene: Scene, ip: Ip, milliseconds: i32, keepalive: Option<Kee
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let timeout = Duration::from_secs(1);
     let builder = scene.pair().kind("b", kind).ip(ip);
     let builder = builder.option_on_a(option::USER_TIMEOUT, timeout.as_millis() as i32);
@@ -68,7 +68,8 @@ async fn writes(wire: &Wire, a: &End, timeout: Duration) -> Result {
 
     judge(timeout, &wire.first_timeout("a", start).await?, &read)?;
     wire.exactly(start, []).among(any().empty()).await?;
-    a.kernel().is_gone().await.map(drop)
+    a.kernel().is_gone().await?;
+    Ok(())
 }
 
 /// A user timeout between the fourth retransmission and the fifth, however far apart these are

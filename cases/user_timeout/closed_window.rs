@@ -18,7 +18,7 @@ pub fn cases(family: &mut Family) {
     rule.case(
         "closed_window_of_a_dead_machine_ends_the_connection_a_user_timeout_after_the_first_probe",
     )
-    .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+    .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("window_that_opens_before_the_user_timeout_keeps_the_connection")
         .across(Ip::BOTH, opens);
 }
@@ -26,7 +26,8 @@ pub fn cases(family: &mut Family) {
 /// Writes until `b`'s window is closed.
 async fn close_the_window(a: &End) -> Result {
     a.write_pattern(MUCH).on("writer").await?.is(&(MUCH as usize))?;
-    a.kernel().probes_the_window().await.map(drop)
+    a.kernel().probes_the_window().await?;
+    Ok(())
 }
 
 fn judge(timeout: Duration, first: &Segment, end: &Outcome<Vec<u8>>) -> Result {
@@ -58,7 +59,7 @@ async fn ends(scene: Scene, (silent, ip): (bool, Ip)) -> Result {
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     // The dead machine gets a few probes, however long it takes to die.
     let timeout = Duration::from_millis(3500);
     let builder = scene.pair().kind("b", kind).ip(ip).small_window_at_b();

@@ -8,7 +8,7 @@ pub fn cases(family: &mut Family) {
     let rule = family.rule(["UT-03"]).waits(Duration::from_secs(3));
     rule.source("tcp_timer.c retransmits_timed_out; tcp(7) TCP_USER_TIMEOUT");
     rule.case("user_timeout_spares_the_idle_and_counts_from_the_write")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, |scene, kind, death| {
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), |scene, kind, death| {
             let timeout = Duration::from_secs(1);
             spares(scene, kind, death, (timeout, 2 * timeout))
         })
@@ -16,7 +16,7 @@ pub fn cases(family: &mut Family) {
         .waits(timers::A_DAY)
         .run(|scene| {
             let times = (Duration::from_secs(30), timers::A_DAY);
-            spares(scene, HostKind::Namespace, (Ip::V4, Lab::power_off), times)
+            spares(scene, HostKind::Namespace, (Lab::power_off, Ip::V4), times)
         });
 }
 
@@ -24,7 +24,7 @@ pub fn cases(family: &mut Family) {
 async fn spares(
     scene: Scene,
     kind: HostKind,
-    (ip, kill): (Ip, Kill),
+    (kill, ip): (Kill, Ip),
     (timeout, idle): (Duration, Duration),
 ) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip);

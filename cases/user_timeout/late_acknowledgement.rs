@@ -34,10 +34,11 @@ impl Waits {
     /// Has `a` send it.
     async fn send(self, a: &End) -> Result {
         match self {
-            Self::Data => a.write("x").ok().await.map(drop),
-            Self::Fin => a.shut_wr().ok().await,
-            Self::Orphan => a.close().ok().await,
+            Self::Data => _ = a.write("x").ok().await?,
+            Self::Fin => a.shut_wr().ok().await?,
+            Self::Orphan => a.close().ok().await?,
         }
+        Ok(())
     }
 
     fn sent(self) -> Pattern {
@@ -94,5 +95,6 @@ async fn after(scene: Scene, (waits, ip): (Waits, Ip)) -> Result {
     if waits != Waits::Orphan {
         a.get(option::ERROR).await?.is(&(Errno::ETIMEDOUT as i32))?;
     }
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }

@@ -55,7 +55,8 @@ async fn user_timeout(scene: Scene, ip: Ip) -> Result {
     }
     check("attempts refused", full.lift().await?, at_least(attempts))?;
     lab.wire().exactly(start, []).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }
 
 async fn retries(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
@@ -76,7 +77,8 @@ async fn retries(scene: Scene, (retries, ip): (u32, Ip)) -> Result {
     same("the write and tcp_retries2 attempts", u64::from(1 + retries), attempts)?;
     check("attempts refused", full.lift().await?, at_least(attempts))?;
     lab.wire().exactly(start, []).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }
 
 async fn room_again(scene: Scene, ip: Ip) -> Result {
@@ -92,9 +94,10 @@ async fn room_again(scene: Scene, ip: Ip) -> Result {
 
     b.read(64).bytes(b"at last").await?;
     let first = lab.wire().expect(data().from("a")).after(start).await?;
-    same("for the first time", false, first.retransmission)?;
+    check_that("data", &first, "sent for the first time", |it| !it.retransmission)?;
     Window::wheel([timers::RESOURCE_PROBE], "the next attempt")
         .at_latest()
         .judge("delivered after there is room", first.at().since(room))?;
-    a.kernel().is_acknowledged().await.map(drop)
+    a.kernel().is_acknowledged().await?;
+    Ok(())
 }

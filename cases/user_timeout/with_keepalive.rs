@@ -40,7 +40,7 @@ pub fn cases(family: &mut Family) {
         .waits(Duration::from_secs(5))
         .across((settings, Ip::OVER).but(["shorter_than_the_idle_time_over_ipv6"]), ends);
     rule.case("user_timeout_takes_the_place_of_the_number_of_probes_to_a_dead_machine")
-        .across_on_both_kinds(Death::EACH_OVER_ONE, dead);
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), dead);
     rule.case("user_timeout_just_below_keepalives_sum_changes_nothing")
         .covers(["UT-11"])
         .waits(SUM.keepalive.end())
@@ -62,7 +62,7 @@ async fn ends(scene: Scene, (setting, ip): (Setting, Ip)) -> Result {
     Ok(())
 }
 
-async fn dead(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill)) -> Result {
+async fn dead(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip)) -> Result {
     let setting = SHORTER_THAN_IDLE;
     let builder =
         scene.pair().kind("b", kind).ip(ip).option_on_a(option::USER_TIMEOUT, setting.milliseconds);

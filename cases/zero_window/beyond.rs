@@ -88,7 +88,8 @@ async fn counts(scene: Scene, ip: Ip, most: u32) -> Result {
     lab.wire().expect(any().from("b").ack(1 + end + 1).window(0)).after(&fin).await?;
     // What was forged is no part of the pattern.
     let all = Drained { bytes: end.into(), intact: *left == 0, error: None };
-    b.read_to_end().await?.is(&all).map(drop)
+    b.read_to_end().await?.is(&all)?;
+    Ok(())
 }
 
 async fn too_early(scene: Scene, ip: Ip) -> Result {
@@ -102,7 +103,8 @@ async fn too_early(scene: Scene, ip: Ip) -> Result {
     // Its time comes when the window opens.
     b.read_until((*unread).into()).await?.whole((*unread).into())?;
     a.close().ok().await?;
-    b.read(1).eof().await.map(drop)
+    b.read(1).eof().await?;
+    Ok(())
 }
 
 async fn dropped(scene: Scene, ip: Ip) -> Result {
@@ -119,7 +121,8 @@ async fn dropped(scene: Scene, ip: Ip) -> Result {
     a.write_pattern_from((*unread).into(), *left).ok().await?;
     a.close().ok().await?;
     b.read_to_end().await?.whole((unread + left).into())?;
-    a.kernel().reaches(State::FinWait2).await.map(drop)
+    a.kernel().reaches(State::FinWait2).await?;
+    Ok(())
 }
 
 async fn taken(scene: Scene, ip: Ip) -> Result {
@@ -131,7 +134,8 @@ async fn taken(scene: Scene, ip: Ip) -> Result {
     let end = 1 + unread + left + 1 + 1;
     lab.wire().expect(any().from("b").ack(end).window(0)).after(&beyond).await?;
     let all = Drained { bytes: (unread + left + 1).into(), intact: false, error: None };
-    b.read_to_end().await?.is(&all).map(drop)
+    b.read_to_end().await?.is(&all)?;
+    Ok(())
 }
 
 async fn alone(scene: Scene, ip: Ip) -> Result {
@@ -146,5 +150,6 @@ async fn alone(scene: Scene, ip: Ip) -> Result {
     b.kernel().reaches(State::CloseWait).await?;
     lab.wire().expect(any().from("b").ack(1 + window + 1 + 1)).after(&beyond).await?;
     b.read(2 * MOST).bytes(&data).await?;
-    b.read(1).eof().await.map(drop)
+    b.read(1).eof().await?;
+    Ok(())
 }

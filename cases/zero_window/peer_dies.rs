@@ -14,18 +14,18 @@ pub fn cases(family: &mut Family) {
     rule.source("tcp_timer.c tcp_probe_timer, tcp_write_err; RFC 1122 4.2.2.17");
     rule.case("machine_dead_behind_a_closed_window_is_given_up_after_tcp_retries2_probes")
         .claims(["A1"])
-        .across_on_both_kinds(Death::EACH_OVER_ONE, |scene, kind, death| {
+        .across_on_both_kinds(Death::BOTH.paired(Ip::OVER), |scene, kind, death| {
             given_up(scene, kind, death, RETRIES)
         });
     rule.stock("machine_dead_behind_a_closed_window_is_given_up_after_a_quarter_of_an_hour")
         .source("tcp_timer.c tcp_probe_timer, tcp_write_err; ip-sysctl tcp_retries2")
         .run(|scene| {
-            let death = (Ip::V4, Lab::power_off as Kill);
+            let death = (Lab::power_off as Kill, Ip::V4);
             given_up(scene, HostKind::Namespace, death, timers::STOCK_RETRIES)
         });
 }
 
-async fn given_up(scene: Scene, kind: HostKind, (ip, kill): (Ip, Kill), retries: u32) -> Result {
+async fn given_up(scene: Scene, kind: HostKind, (kill, ip): (Kill, Ip), retries: u32) -> Result {
     let pair = scene.pair().kind("b", kind).ip(ip).sysctl("a", RETRIES2, retries);
     let pair = pair.small_window_at_b().connect().await?;
     let closed = pair.close_window(MUCH).await?;

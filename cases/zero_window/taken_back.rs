@@ -78,7 +78,8 @@ async fn silent(pair: PairBuilder, longest: Duration) -> Result {
     let retries = wire.retries_of(&wire.expect(data().from("a")).await?).await?;
     timers::shrunk_window(rto, longest).judge(&retries, told.ended())?;
     wire.absent(Wire::start(), ending()).await?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }
 
 async fn impatient(scene: Scene, ip: Ip) -> Result {
@@ -102,5 +103,6 @@ async fn impatient(scene: Scene, ip: Ip) -> Result {
     let first = wire.first_timeout("a", Wire::start()).await?;
     Window::wheel([timers::user_timeout(TIMEOUT)], "TCP_USER_TIMEOUT")
         .judge("the end after the first timeout", told.ended().since(first.at()))?;
-    b.kernel().is(State::Established).map(drop)
+    b.kernel().is(State::Established)?;
+    Ok(())
 }

@@ -74,11 +74,6 @@ impl Death {
     pub const BOTH: [(&'static str, Kill); 2] =
         [("power_off", Lab::power_off), ("panic", Lab::panic)];
 
-    /// The same, each over an Internet protocol of its own: what tells the two deaths apart has
-    /// nothing to do with what tells the two protocols apart, and every guest takes its boot.
-    pub const EACH_OVER_ONE: [(&'static str, (Ip, Kill)); 2] =
-        [("power_off", (Ip::V4, Lab::power_off)), ("panic_over_ipv6", (Ip::V6, Lab::panic))];
-
     fn of(lab: &Lab, host: &str, fate: Kind) -> Self {
         let aim = Aim { to: Some(host.to_owned()), any_fate: true, ..Aim::default() };
         Self { lab: lab.clone(), host: host.to_owned(), fate, aim }

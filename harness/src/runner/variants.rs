@@ -16,6 +16,13 @@ pub trait Variants: Sized {
     /// One is to be left out that there is not.
     fn named(self) -> Result<Vec<(String, Self::Value)>, String>;
 
+    /// Each with one of `others`, the first with the first, where a whole product would tell no
+    /// more: `Death::BOTH.paired(Ip::OVER)` is `power_off` over IPv4 and `panic_over_ipv6`. What
+    /// tells two deaths apart has nothing to do with what tells two protocols apart.
+    fn paired<B: Variants>(self, others: B) -> Paired<Self, B> {
+        Paired(self, others)
+    }
+
     /// All but those with these names.
     fn but<const N: usize>(self, names: [&'static str; N]) -> But<Self, N> {
         But { all: self, names }
@@ -86,6 +93,24 @@ impl<A: Variants, const N: usize> Variants for But<A, N> {
     }
 }
 
+/// Variants in pairs; see [`Variants::paired`].
+#[derive(Debug, Clone, Copy)]
+pub struct Paired<A, B>(A, B);
+
+impl<A: Variants, B: Variants> Variants for Paired<A, B> {
+    type Value = (A::Value, B::Value);
+
+    fn named(self) -> Result<Vec<(String, Self::Value)>, String> {
+        let (first, second) = (self.0.named()?, self.1.named()?);
+        if first.len() != second.len() {
+            let (some, others) = (first.len(), second.len());
+            return Err(format!("{some} variants cannot be paired with {others}"));
+        }
+        let pairs = first.into_iter().zip(second);
+        Ok(pairs.map(|(one, other)| (joined(&one.0, &other.0), (one.1, other.1))).collect())
+    }
+}
+
 fn joined(one: &str, other: &str) -> String {
     let between = if one.is_empty() || other.is_empty() { "" } else { "_" };
     format!("{one}{between}{other}")
@@ -112,6 +137,16 @@ mod tests {
         let three = (ENDS, [("once", 1), ("twice", 2)], Ip::BOTH).named().unwrap();
         assert_eq!(three.len(), 8);
         assert_eq!(three[6], ("reset_twice_ipv4".to_owned(), ('r', 2, Ip::V4)));
+    }
+
+    #[test]
+    fn pairs_are_as_many_as_each_of_their_halves() {
+        let pairs = ENDS.paired(Ip::OVER).named().unwrap();
+        let expected =
+            [("fin".to_owned(), ('f', Ip::V4)), ("reset_over_ipv6".to_owned(), ('r', Ip::V6))];
+        assert_eq!(pairs, expected);
+        let uneven = ENDS.paired([("once", 1)]).named().unwrap_err();
+        assert_eq!(uneven, "2 variants cannot be paired with 1");
     }
 
     #[test]
