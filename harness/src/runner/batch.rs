@@ -283,9 +283,13 @@ fn death(ending: MachineEnd) -> Death {
             let said = panic.map(|(_, said)| format!(": {said}")).unwrap_or_default();
             (format!("its virtual kernel panicked{said}"), console)
         }
-        MachineEnd::Hung { console, silent_for } => {
+        MachineEnd::Hung { console, silent_for, answered } => {
             let seconds = silent_for.as_secs();
-            (format!("its virtual kernel said nothing for {seconds} s and was ended"), console)
+            let though = if answered { ", though it answered," } else { "" };
+            (
+                format!("its virtual kernel said nothing for {seconds} s{though} and was ended"),
+                console,
+            )
         }
         MachineEnd::Died { how, console } => (format!("its virtual kernel died: {how}"), console),
         MachineEnd::NeverBooted { why, console } => {

@@ -5,11 +5,14 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
+    thread,
+    time::Duration,
 };
 
 use lastack::virt::{Machine, MachineEnd, MachineEvent};
 use nix::{
     sys::signal::{Signal, kill},
+    time::{clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
 
@@ -18,9 +21,10 @@ use crate::{
     machines,
 };
 
-pub const TESTS: [Named; 7] = [
+pub const TESTS: [Named; 8] = [
     ("a_virtual_kernel_that_is_killed_is_told_as_that", killed_from_outside),
     ("a_virtual_kernel_that_says_nothing_is_ended", hangs),
+    ("a_virtual_kernel_that_is_busy_is_not_ended", is_busy),
     ("a_virtual_kernel_that_stands_still_is_ended", stands_still),
     ("a_virtual_kernel_dies_with_the_program_that_holds_it", dies_with_its_holder),
     ("too_little_memory_is_said_before_the_boot", needs_memory),
@@ -57,9 +61,33 @@ fn killed_from_outside() -> Checked {
 
 fn hangs() -> Checked {
     // Three times the work of a boot.
-    let mut command = life("holder", &["echo up\nspin"]);
+    let mut command = life("holder", &["echo up\nstick"]);
     let seen = run(command.env("LASTACK_VIRTUAL_SILENCE", "15"))?;
-    seen.ends(0)?.says("\nup\n")?.says("Hung")?.says("silent_for: 15s").map(drop)
+    seen.ends(0)?.says("\nup\n")?.says("Hung")?.says("silent_for: 15s, answered: false").map(drop)
+}
+
+fn is_busy() -> Checked {
+    const LIMIT: Duration = Duration::from_secs(15);
+    let mut command = life("holder", &["echo up\nspin"]);
+    let command = command.env("LASTACK_VIRTUAL_SILENCE", LIMIT.as_secs().to_string());
+    let mut holder = command.stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(holder.stdout.take().ok_or("no stdout")?).lines();
+    let pid = lines.next().ok_or("it says nothing")??;
+    lines.next().ok_or("it says no more")??;
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.parse()?))?;
+    let worked = || clock_gettime(clock).map(Duration::from);
+    let until = worked()? + LIMIT + Duration::from_secs(2);
+    // One that is ended has no clock.
+    let lives = loop {
+        match worked() {
+            Ok(work) if work > until => break true,
+            Ok(_) => thread::sleep(Duration::from_millis(100)),
+            Err(_) => break false,
+        }
+    };
+    holder.kill()?;
+    holder.wait()?;
+    if lives { Ok(()) } else { Err("it was ended while it worked".into()) }
 }
 
 fn stands_still() -> Checked {

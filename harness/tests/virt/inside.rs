@@ -22,6 +22,11 @@ pub fn inside(manifest: &[u8], say: &(dyn Fn(&[u8]) + Sync)) {
             }
             "read" => say(read(rest).as_bytes()),
             "crash" => fs::write("/proc/sysrq-trigger", "c").expect("sysrq"),
+            // A kernel that panics and does not reboot: it goes on working, and nothing in it runs.
+            "stick" => {
+                fs::write("/proc/sys/kernel/panic", "0").expect("a sysctl");
+                fs::write("/proc/sysrq-trigger", "c").expect("sysrq");
+            }
             "spin" => loop {
                 std::hint::spin_loop();
             },

@@ -6,11 +6,13 @@
 //! wrong is said on the port too, or on the console before there is one.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
+    io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     process::ExitCode,
-    sync::Mutex,
+    sync::{Arc, Mutex},
+    thread,
 };
 
 use nix::{
@@ -78,12 +80,15 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
 fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
     configure()?;
     let context = || format!("open {PORT} on the virtual kernel");
-    let port = Mutex::new(OpenOptions::new().write(true).open(PORT).context(context)?);
-    let say = |word: Message<'_>| {
-        let mut port = port.lock().expect("no writer to the port panics");
-        // With nobody to hear it, the virtual kernel is about to be ended anyway.
-        let _ = word.write(&mut *port);
-    };
+    let port = OpenOptions::new().read(true).write(true).open(PORT).context(context)?;
+    let questions = port.try_clone().context(context)?;
+    let port = Arc::new(Mutex::new(port));
+    let answers = Arc::clone(&port);
+    thread::Builder::new()
+        .name("answers".to_owned())
+        .spawn(move || answer(questions, &answers))
+        .context(|| "start a thread on the virtual kernel".to_owned())?;
+    let say = |word: Message<'_>| say(&port, &word);
     say(Message::Up);
     let manifest =
         fs::read(MANIFEST).context(|| format!("read {MANIFEST} on the virtual kernel"))?;
@@ -106,6 +111,21 @@ fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
         }
     }
     Ok(())
+}
+
+fn say(port: &Mutex<File>, word: &Message<'_>) {
+    let mut port = port.lock().expect("no writer to the port panics");
+    // With nobody to hear it, the virtual kernel is about to be ended anyway.
+    let _ = word.write(&mut *port);
+}
+
+/// Answers whoever asks whether the virtual kernel lives. It sleeps until then, without a timer:
+/// a clock that jumps over idle time is never stopped by it.
+fn answer(mut questions: File, port: &Mutex<File>) {
+    let mut some = [0; 16];
+    while questions.read(&mut some).is_ok_and(|length| length > 0) {
+        say(port, &Message::Alive);
+    }
 }
 
 /// Waits until the console has printed what it was given.

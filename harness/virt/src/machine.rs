@@ -7,7 +7,7 @@
 use std::{
     fmt,
     fs::File,
-    io::Read,
+    io::{Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -19,17 +19,23 @@ use std::{
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{console::Console, image::Image, port::Message, qemu, watch::Watch};
+use super::{
+    console::Console,
+    image::Image,
+    port::{Message, QUESTION},
+    qemu,
+    watch::{Look, Watch},
+};
 use lastack_sys::{
     child::{Child, End, readable},
     error::{Context, Error, Result},
 };
 
-/// How long a virtual kernel may work without a word (see `watch`), unless [`SILENCE_VARIABLE`]
-/// says otherwise. A boot takes five seconds, and no case has half a minute's work.
+/// How long a virtual kernel may work without a sign of life (see `watch`), unless
+/// [`SILENCE_VARIABLE`] says otherwise. A boot takes five seconds.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Says how many seconds a virtual kernel may work without a word.
+/// Says how many seconds a virtual kernel may work without a sign of life.
 pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 
 /// Memory that a virtual kernel needs beside what its file system holds, in MiB: its kernel, and a
@@ -72,6 +78,9 @@ pub enum MachineEnd {
         console: String,
         /// For how long, of processor time; or of real time, if it did not even work.
         silent_for: Duration,
+        /// Whether its kernel and its init still answered all that time: what was done in it did
+        /// not come to an end.
+        answered: bool,
     },
     /// It ended of something else: it was killed, or QEMU gave up.
     Died {
@@ -97,8 +106,10 @@ impl fmt::Display for MachineEnd {
                 f.write_str("its kernel panicked")?;
                 console
             }
-            Self::Hung { console, silent_for } => {
-                write!(f, "it said nothing for {} s of work and was ended", silent_for.as_secs())?;
+            Self::Hung { console, silent_for, answered } => {
+                let though = if *answered { ", though it answered," } else { "" };
+                let seconds = silent_for.as_secs();
+                write!(f, "it said nothing for {seconds} s of work{though} and was ended")?;
                 console
             }
             Self::Died { how, console } => {
@@ -139,26 +150,27 @@ impl Machine {
             .map(File::from)
             .context(context)?;
         image.write(&mut file, manifest).context(context)?;
-        let mut command = qemu::command(&program, image.kernel().vmlinuz(), memory, file.into());
+        let (port, its_end) = UnixStream::pair().context(context)?;
+        let vmlinuz = image.kernel().vmlinuz();
+        let mut command = qemu::command(&program, vmlinuz, memory, file.into(), its_end.into());
         let (leash, collar) = UnixStream::pair().context(context)?;
         let (tell, told) = mpsc::channel();
         let (started, start) = mpsc::channel();
         let keep = move || {
             let spawned =
                 command.spawn().map_err(|error| error.to_string()).and_then(|mut child| {
-                    let outputs = child.stdout.take().zip(child.stderr.take());
-                    let (port, console) = outputs.expect("both were asked for");
+                    let console = child.stderr.take().expect("it was asked for");
                     let child = Child::adopt(child).map_err(|errno| errno.to_string())?;
-                    Ok((child, OwnedFd::from(port), OwnedFd::from(console)))
+                    Ok((child, OwnedFd::from(console)))
                 });
-            // Copies of the image that only the child was to have.
+            // Copies of the image and of its end of the port, which only the child was to have.
             drop(command);
             match spawned {
-                Ok((child, port, console)) => {
+                Ok((child, console)) => {
                     let _ = started.send(Ok(child.pid()));
                     let keeper = Keeper {
                         child,
-                        port: port.into(),
+                        port,
                         console: console.into(),
                         collar,
                         silence,
@@ -223,7 +235,7 @@ fn silence() -> Result<Duration, String> {
 /// What the thread that stays with a virtual kernel holds.
 struct Keeper {
     child: Child,
-    port: File,
+    port: UnixStream,
     console: File,
     collar: UnixStream,
     silence: Duration,
@@ -248,7 +260,9 @@ impl Keeper {
             // An error here is as good as silence: there is nothing more to hear.
             let ready =
                 readable(&[port, console, collar], Some(watch.next_look())).unwrap_or_default();
-            let [port_ready, console_ready, let_go] = ready[..] else { return self.silenced() };
+            let [port_ready, console_ready, let_go] = ready[..] else {
+                return self.silenced(self.silence, false);
+            };
             if let_go {
                 return None;
             }
@@ -259,21 +273,29 @@ impl Keeper {
                 }
             }
             if port_ready {
-                watch.heard();
+                watch.lives();
                 match self.port.read(&mut buffer) {
                     Ok(0) | Err(_) => port_open = false,
                     Ok(length) => pending.extend_from_slice(&buffer[..length]),
                 }
-                if let Err(nonsense) = self.pass_on(&mut pending, tell) {
-                    return Some(self.ending(nonsense));
+                match self.pass_on(&mut pending, tell) {
+                    Ok(true) => watch.told(),
+                    Ok(false) => {}
+                    Err(nonsense) => return Some(self.ending(nonsense)),
                 }
                 if self.done.is_some() {
                     self.child.kill();
                     return Some(self.ending(String::new()));
                 }
             }
-            if !port_ready && watch.too_long() {
-                return self.silenced();
+            match watch.look() {
+                _ if port_ready => {}
+                // A question that finds nobody is not answered.
+                Look::Ask if self.up => drop(self.port.write_all(&[QUESTION])),
+                Look::Fine | Look::Ask => {}
+                Look::TooLong { silent_for, answered } => {
+                    return self.silenced(silent_for, answered);
+                }
             }
         }
         let how = match self.child.wait() {
@@ -284,15 +306,17 @@ impl Keeper {
         Some(self.ending(how))
     }
 
-    /// Takes the words that are whole out of what has come.
+    /// Takes the words that are whole out of what has come; whether any was more than an answer.
     fn pass_on(
         &mut self,
         pending: &mut Vec<u8>,
         tell: &mpsc::Sender<MachineEvent>,
-    ) -> Result<(), String> {
-        let mut taken = 0;
+    ) -> Result<bool, String> {
+        let (mut taken, mut told) = (0, false);
         while let Some((word, length)) = Message::first(&pending[taken..])? {
+            told |= word != Message::Alive;
             match word {
+                Message::Alive => {}
                 Message::Up => self.up = true,
                 Message::Done => self.done = Some(Ok(())),
                 Message::Trouble(what) => self.done = Some(Err(what.to_owned())),
@@ -302,14 +326,14 @@ impl Keeper {
             taken += length;
         }
         pending.drain(..taken);
-        Ok(())
+        Ok(told)
     }
 
-    fn silenced(self) -> Option<MachineEnd> {
+    fn silenced(&self, silent_for: Duration, answered: bool) -> Option<MachineEnd> {
         self.child.kill();
-        let (console, silent_for) = (self.last_words.text(), self.silence);
+        let console = self.last_words.text();
         Some(match self.up {
-            true => MachineEnd::Hung { console, silent_for },
+            true => MachineEnd::Hung { console, silent_for, answered },
             false => {
                 let why = format!("it said nothing for {} s", silent_for.as_secs());
                 MachineEnd::NeverBooted { why, console }

@@ -1,8 +1,12 @@
-//! What a virtual kernel says on its port, as frames of [`codec`] whose tag is the kind.
+//! What a virtual kernel says on its port, as frames of [`codec`] whose tag is the kind; and what
+//! it is asked there, by one byte.
 
 use std::io::{self, Write};
 
 use lastack_sys::codec;
+
+/// Asks a virtual kernel whether it lives: init answers with [`Message::Alive`].
+pub(super) const QUESTION: u8 = b'?';
 
 /// One word of a virtual kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub(super) enum Message<'a> {
     Done,
     /// It could not be done.
     Trouble(&'a str),
+    /// It was asked, and its kernel and its init run.
+    Alive,
 }
 
 impl<'a> Message<'a> {
@@ -24,6 +30,7 @@ impl<'a> Message<'a> {
             Self::Frame(bytes) => (1, bytes),
             Self::Done => (2, &[]),
             Self::Trouble(text) => (3, text.as_bytes()),
+            Self::Alive => (4, &[]),
         }
     }
 
@@ -33,6 +40,7 @@ impl<'a> Message<'a> {
             1 => Self::Frame(bytes),
             2 => Self::Done,
             3 => Self::Trouble(str::from_utf8(bytes).ok()?),
+            4 => Self::Alive,
             _ => return None,
         })
     }
@@ -69,6 +77,7 @@ mod tests {
             Message::Frame(b"frame"),
             Message::Frame(b""),
             Message::Trouble("oh"),
+            Message::Alive,
             Message::Done,
         ];
         let mut bytes = Vec::new();

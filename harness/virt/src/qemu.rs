@@ -3,7 +3,8 @@
 //! What is deterministic on a virtual kernel, and what is not: its clock counts instructions, one a
 //! nanosecond, and stands still for everything that goes on outside; the random numbers of its
 //! processor come from a seed that is always the same, and so does the time of day it starts at;
-//! nothing enters it once it runs. So timers of the same case end within a tick of each other from
+//! nothing enters it once it runs, but a question whether it lives if it works for long without a
+//! word (`watch`). So timers of the same case end within a tick of each other from
 //! run to run. What does depend on the machine outside is when exactly a word on the port has been
 //! taken off it: an interrupt on the virtual kernel that comes a little sooner or later, and can
 //! turn the order of two processes that were ready at the same time.
@@ -28,7 +29,8 @@ const MEMORY: u32 = 768;
 pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
 
 /// The machine: processor, clock and devices. The initial file system is its standard input, the
-/// port its standard output, its console and QEMU's own complaints its standard error.
+/// port its standard output, which is a socket; its console and QEMU's own complaints are its
+/// standard error.
 const MACHINE: &[&str] = &[
     // Interpreted, one instruction a nanosecond; an idle clock goes at once to its next timer.
     // What it has translated may take a quarter of a gigabyte, not the whole one of the default.
@@ -38,7 +40,7 @@ const MACHINE: &[&str] = &[
     "-seed 1 -rtc base=2025-01-01T00:00:00,clock=vm",
     "-nodefaults -no-user-config -display none -no-reboot",
     "-initrd /proc/self/fd/0",
-    "-chardev file,id=port,path=/proc/self/fd/1",
+    "-chardev socket,id=port,fd=1",
     "-device virtio-serial-pci -device virtserialport,chardev=port",
     "-chardev file,id=console,path=/proc/self/fd/2 -serial chardev:console",
 ];
@@ -93,8 +95,14 @@ pub(super) fn memory() -> Result<u32, String> {
     }
 }
 
-/// The command that runs a virtual kernel.
-pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedFd) -> Command {
+/// The command that runs a virtual kernel, with this end of its port.
+pub(super) fn command(
+    program: &Path,
+    vmlinuz: &Path,
+    memory: u32,
+    image: OwnedFd,
+    port: OwnedFd,
+) -> Command {
     let mut command = Command::new(program);
     command
         .args(MACHINE.iter().flat_map(|words| words.split(' ')))
@@ -103,7 +111,7 @@ pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedF
         .arg(vmlinuz)
         .args(["-append", &COMMAND_LINE.join(" ")])
         .stdin(image)
-        .stdout(std::process::Stdio::piped())
+        .stdout(port)
         .stderr(std::process::Stdio::piped());
     inside::end_with_this_thread(&mut command);
     command

@@ -1,7 +1,8 @@
 //! The kernels there are: packages that were unpacked into folders, never installed.
 //!
 //! A folder holds a kernel as its package does, `boot/vmlinuz-<release>` beside
-//! `lib/modules/<release>`, or holds such folders. `scripts/setup` fills [`FOLDER`];
+//! `lib/modules/<release>`, or as later packages do, `vmlinuz` right among its modules in
+//! `usr/lib/modules/<release>`; or it holds such folders. `scripts/setup` fills [`FOLDER`];
 //! `$LASTACK_KERNELS` names others, which come first.
 
 use std::{
@@ -18,6 +19,9 @@ pub const FOLDER: &str = "/var/cache/lastack/kernels";
 
 /// Names other folders, with a colon between them.
 pub const VARIABLE: &str = "LASTACK_KERNELS";
+
+/// Where packages have a kernel's modules, under a folder of its release.
+const MODULES: [&str; 2] = ["lib/modules", "usr/lib/modules"];
 
 /// A kernel with its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,8 +182,11 @@ fn sorted(folders: &[PathBuf]) -> (Vec<Kernel>, Vec<(String, Lack)>) {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let within = entries(folder).into_iter().filter(|path| path.is_dir());
     let roots = std::iter::once(folder.to_owned()).chain(within);
-    let boots =
-        roots.flat_map(|root| entries(&root.join("boot")).into_iter().chain(entries(&root)));
+    let boots = roots.flat_map(|root| {
+        let among = MODULES.map(|folder| entries(&root.join(folder)));
+        let among = among.into_iter().flatten().map(|release| release.join("vmlinuz"));
+        entries(&root.join("boot")).into_iter().chain(entries(&root)).chain(among)
+    });
     let mut found: Vec<_> = boots
         .filter(|path| path.is_file())
         .filter(|path| {
@@ -201,9 +208,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// The modules of this release that lie beside a kernel's file, as packages have them.
 fn beside(vmlinuz: &Path, release: &str) -> Result<PathBuf, Lack> {
     let near = vmlinuz.ancestors().skip(1).take(2);
-    let places = near.flat_map(|root| {
-        ["lib/modules", "usr/lib/modules", "modules", ""].map(|folder| root.join(folder))
-    });
+    let folders = MODULES.into_iter().chain(["modules", ""]);
+    let places = near.flat_map(|root| folders.clone().map(|folder| root.join(folder)));
     let places: Vec<_> = places.collect();
     let found = places.iter().map(|place| place.join(release)).find(|place| modules::are_in(place));
     found.ok_or_else(|| {
@@ -245,6 +251,22 @@ mod tests {
         assert!(kernel.has_module("veth") && kernel.has_module("sch_netem"));
         assert!(!kernel.has_module("no_such_module"));
         assert_eq!(Kernel::at(kernel.vmlinuz()).unwrap(), kernel);
+    }
+
+    #[test]
+    fn a_kernel_may_lie_among_its_modules() {
+        let root = fakes::kernel(RELEASE, RELEASE);
+        let boot = root.path().join("boot");
+        let modules = root.path().join("usr/lib/modules").join(RELEASE);
+        fs::create_dir(root.path().join("usr")).unwrap();
+        fs::rename(root.path().join("lib"), root.path().join("usr/lib")).unwrap();
+        fs::rename(boot.join(format!("vmlinuz-{RELEASE}")), modules.join("vmlinuz")).unwrap();
+        fs::remove_dir(boot).unwrap();
+        let kernel = Kernel::at(root.path()).unwrap();
+        assert_eq!((kernel.vmlinuz(), kernel.modules()), (&*modules.join("vmlinuz"), &*modules));
+        let folder = root.path().parent().unwrap();
+        let found = files(folder);
+        assert!(found.contains(&modules.join("vmlinuz")), "{found:?}");
     }
 
     #[test]
