@@ -15,6 +15,8 @@ pub(super) enum Message<'a> {
     Done,
     /// It could not be done.
     Trouble(&'a str),
+    /// It waits for its manifest, and can be saved.
+    Ready,
 }
 
 impl<'a> Message<'a> {
@@ -24,6 +26,7 @@ impl<'a> Message<'a> {
             Self::Frame(bytes) => (1, bytes),
             Self::Done => (2, &[]),
             Self::Trouble(text) => (3, text.as_bytes()),
+            Self::Ready => (5, &[]),
         }
     }
 
@@ -33,6 +36,7 @@ impl<'a> Message<'a> {
             1 => Self::Frame(bytes),
             2 => Self::Done,
             3 => Self::Trouble(str::from_utf8(bytes).ok()?),
+            5 => Self::Ready,
             _ => return None,
         })
     }
@@ -69,6 +73,7 @@ mod tests {
             Message::Frame(b"frame"),
             Message::Frame(b""),
             Message::Trouble("oh"),
+            Message::Ready,
             Message::Done,
         ];
         let mut bytes = Vec::new();
