@@ -15,36 +15,45 @@ use super::pool;
 use super::registry::{Problems, Registry};
 use super::words::{FromVirtual, Manifest, PIECE};
 use crate::error::{Context, Error, Result};
+use crate::virt;
 
 /// Where cases leave their evidence until it is brought out.
 const HOME: &str = "/tmp/lastack";
 
-/// Does what the manifest says, and says what comes of it, from several threads.
-pub fn inside(
+/// Gets ready for any manifest, with what takes long and is the same for all: on a virtual kernel
+/// that is saved it is done once. What comes of it does what the manifest says, and says what comes
+/// of that, from several threads.
+pub fn prepare(
     gather: impl FnOnce() -> std::result::Result<Registry, Problems>,
-    manifest: &[u8],
-    say: &(dyn Fn(&[u8]) + Sync),
-) {
-    let say = |word: &FromVirtual| say(&word.encode());
-    if let Err(error) = run(gather, manifest, &say) {
-        say(&FromVirtual::Useless(error.to_string()));
+) -> impl virt::init::Work {
+    let ready = ready(gather);
+    move |manifest: &[u8], say: &(dyn Fn(&[u8]) + Sync)| {
+        let say = |word: &FromVirtual| say(&word.encode());
+        if let Err(error) = ready.and_then(|registry| run(&registry, manifest, &say)) {
+            say(&FromVirtual::Useless(error.to_string()));
+        }
     }
 }
 
-fn run(
-    gather: impl FnOnce() -> std::result::Result<Registry, Problems>,
-    manifest: &[u8],
-    say: &(dyn Fn(&FromVirtual) + Sync),
-) -> Result {
-    let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
+/// The cases; and what this kernel has is known.
+fn ready(gather: impl FnOnce() -> std::result::Result<Registry, Problems>) -> Result<Registry> {
     let registry = gather().context(|| "know the cases".to_owned())?;
+    fs::create_dir_all(HOME).context(|| format!("make {HOME}"))?;
+    launcher(false)?;
+    Ok(registry)
+}
+
+fn launcher(keep: bool) -> Result<Launcher> {
+    Launcher::new(Places::under(HOME), keep).context(|| "run cases on this kernel".to_owned())
+}
+
+fn run(registry: &Registry, manifest: &[u8], say: &(dyn Fn(&FromVirtual) + Sync)) -> Result {
+    let Manifest { cases, jobs, keep } = Manifest::decode(manifest)?;
     let find = |name: &String| {
         registry.find(name).ok_or_else(|| Error::usage(format!("there is no case {name} in here")))
     };
     let cases = cases.iter().map(find).collect::<Result<Vec<_>>>()?;
-    fs::create_dir_all(HOME).context(|| format!("make {HOME}"))?;
-    let launcher = Launcher::new(Places::under(HOME), keep)
-        .context(|| "run cases on this kernel".to_owned())?;
+    let launcher = launcher(keep)?;
     pool::side_by_side(&cases, jobs, |index, case| one(&launcher, index, case, say));
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use super::case_process;
-use super::inside::inside;
+use super::inside::prepare;
 use super::registry::{Problems, Registry};
 use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
 
@@ -13,7 +13,7 @@ use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
 pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<ExitCode> {
     // A kernel gives its first process whatever arguments it does not know itself.
     if virt::init::is_here() {
-        return Some(virt::init::main(|manifest, say| inside(gather, manifest, say)));
+        return Some(virt::init::main(|| prepare(gather)));
     }
     let mut arguments = std::env::args().skip(1);
     let role = arguments.next()?;

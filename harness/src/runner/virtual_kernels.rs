@@ -13,6 +13,7 @@ use super::places::Places;
 use super::registry::Registry;
 use crate::error::Result;
 use crate::sys::program;
+use crate::virt::template::Templates;
 use crate::virt::{Image, Kernel, Machine, MachineEvent, image};
 
 /// One that boots for fewer cases costs more than it saves.
@@ -31,6 +32,7 @@ pub struct VirtualKernels {
     keep: bool,
     programs: Vec<PathBuf>,
     images: Mutex<BTreeMap<PathBuf, Result<Arc<Image>, Unmet>>>,
+    templates: Templates,
 }
 
 impl VirtualKernels {
@@ -41,7 +43,8 @@ impl VirtualKernels {
         let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
         let programs = elsewhere::programs(needs);
         let programs = programs.into_iter().filter_map(program::find).collect();
-        Self { places, keep, programs, images: Mutex::default() }
+        let templates = Templates::within(places.images());
+        Self { places, keep, programs, images: Mutex::default(), templates }
     }
 
     /// Runs them all on this kernel, at most `jobs` at a time, and tells what becomes of each.
@@ -59,7 +62,7 @@ impl VirtualKernels {
                 return cases.iter().for_each(|case| tell(case, Progress::Unmet(unmet.clone())));
             }
         };
-        let boot = Qemu(&image);
+        let boot = Qemu { image: &image, templates: Some(&self.templates) };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let machines = cases.len().div_ceil(WORTH_A_BOOT).min(cores).min(jobs).max(1);
         std::thread::scope(|scope| {
@@ -86,7 +89,8 @@ impl VirtualKernels {
         let _seat = self.places.seat();
         let _gate = self.places.gate(false);
         let began = Instant::now();
-        let answer = batch::try_out(&Qemu(&image)).map(|()| began.elapsed());
+        let answer =
+            batch::try_out(&Qemu { image: &image, templates: None }).map(|()| began.elapsed());
         // Who asks how this kernel is has asked whom the usual remedy names.
         answer.map_err(|unmet| Unmet { remedy: FETCH.to_owned(), ..unmet })
     }
@@ -112,12 +116,23 @@ fn deal<'c>(cases: &[&'c Case], machines: usize) -> Vec<Vec<&'c Case>> {
     (0..machines).map(share).collect()
 }
 
-/// Boots real machines.
-struct Qemu<'i>(&'i Image);
+/// Starts real machines.
+struct Qemu<'i> {
+    image: &'i Image,
+    /// Where clones come from; without, each machine boots.
+    templates: Option<&'i Templates>,
+}
 
 impl Boot for Qemu<'_> {
     fn boot(&self, manifest: &[u8]) -> Result<Box<dyn Running>> {
-        Ok(Box::new(Machine::boot(self.0, manifest)?))
+        let Some(templates) = self.templates else {
+            return Ok(Box::new(Machine::boot(self.image, manifest)?));
+        };
+        let started = templates.start(self.image, manifest);
+        for note in templates.notes() {
+            eprintln!("lastack: {note}");
+        }
+        Ok(Box::new(started?.machine))
     }
 }
 

@@ -75,6 +75,19 @@ pub fn end_with_this_thread(command: &mut Command) {
     unsafe { command.pre_exec(before_exec) };
 }
 
+/// Leaves these descriptors open in what `command` starts, under the numbers they have here.
+pub fn hand_down(command: &mut Command, descriptors: Vec<OwnedFd>) {
+    let before_exec = move || {
+        for descriptor in &descriptors {
+            // SAFETY: fcntl(2) on plain numbers is async-signal-safe.
+            Errno::result(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only makes async-signal-safe system calls and allocates nothing.
+    unsafe { command.pre_exec(before_exec) };
+}
+
 /// A descriptor that becomes readable when the process `pid` has ended (`pidfd_open(2)`).
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     if init::is_here() {
-        return init::main(inside::inside);
+        return init::main(|| inside::inside);
     }
     match common::this_life().as_deref() {
         Some(_) => common::told(deaths::hold_one()),

@@ -17,7 +17,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{
     archive::{Archive, is_whole},
-    init, modules, program,
+    init, modules,
+    program::{self, Stamps},
     store::Kernel,
 };
 use lastack_sys::error::{Context, Result};
@@ -30,6 +31,7 @@ pub struct Image {
     /// A file without a name: ten times as much as the modules, and this program need not hold it.
     programs: File,
     programs_size: usize,
+    stamp: u64,
 }
 
 impl Image {
@@ -45,14 +47,22 @@ impl Image {
         self.modules.len() + self.programs_size
     }
 
-    /// The file system of one machine: the image, and its manifest.
-    pub(super) fn write(&self, file: &mut File, manifest: &[u8]) -> std::io::Result<()> {
+    /// What tells it from images of other contents, as far as the files say that it was built of.
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// The file system of one machine: the image, and its manifest, or that it comes later.
+    pub(super) fn write(&self, file: &mut File, manifest: Option<&[u8]>) -> std::io::Result<()> {
         file.write_all(&self.modules)?;
         // Opened anew: several read it at once, each from its own place. The kernel copies.
         let path = format!("/proc/self/fd/{}", self.programs.as_raw_fd());
         std::io::copy(&mut File::open(path)?, file)?;
         let mut own = Archive::to(file);
-        own.file(init::MANIFEST, manifest)?;
+        match manifest {
+            Some(manifest) => own.file(init::MANIFEST, manifest)?,
+            None => own.file(init::LATER, &[])?,
+        }
         own.finish().map(drop)
     }
 }
@@ -71,8 +81,9 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
             archive
         }
     };
-    let (programs, programs_size) = of_programs(programs)?;
-    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size })
+    let (programs, programs_size, of_programs) = of_programs(programs)?;
+    let stamp = stamp(&(of_kernel(kernel), of_programs));
+    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size, stamp })
 }
 
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
@@ -90,7 +101,8 @@ fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {
 /// Small files of the machine that programs look things up in.
 const TABLES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 
-fn of_programs(programs: &[PathBuf]) -> Result<(File, usize)> {
+fn of_programs(programs: &[PathBuf]) -> Result<(File, usize, u64)> {
+    let mut stamps = Stamps::default();
     let context = || "build an image".to_owned();
     let file = memfd_create(c"lastack-image", MFdFlags::MFD_CLOEXEC).context(context)?;
     let mut archive = Archive::to(BufWriter::new(File::from(file)));
@@ -101,33 +113,43 @@ fn of_programs(programs: &[PathBuf]) -> Result<(File, usize)> {
     archive.device("/dev/console", 5, 1).context(context)?;
     // By number: "self" would be the loader, when it is asked.
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    program::configure(&mut archive, init::PROGRAM, &own)?;
+    program::configure(&mut archive, init::PROGRAM, &own, &mut stamps)?;
     for file in programs {
         if let Some(path) = file.to_str() {
-            program::configure(&mut archive, path, file)?;
+            program::configure(&mut archive, path, file, &mut stamps)?;
         }
     }
-    for table in TABLES {
-        if let Ok(content) = fs::read(table) {
-            archive.file(table, &content).context(context)?;
+    let tables = TABLES.map(|table| fs::read(table).ok());
+    for (table, content) in TABLES.into_iter().zip(&tables) {
+        if let Some(content) = content {
+            archive.file(table, content).context(context)?;
         }
     }
     let (file, size) = archive.finish().context(context)?;
     let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).context(context)?;
-    Ok((file, size))
+    Ok((file, size, stamp(&(stamps.finish(), tables))))
+}
+
+fn stamp(of: &impl Hash) -> u64 {
+    let mut hash = DefaultHasher::new();
+    of.hash(&mut hash);
+    hash.finish()
+}
+
+/// What tells this kernel, with the modules that are taken of it, from every other one.
+fn of_kernel(kernel: &Kernel) -> u64 {
+    let files = [kernel.vmlinuz(), kernel.modules(), &kernel.modules().join("modules.builtin")];
+    let found = files.map(|path| {
+        let found = fs::metadata(path).ok();
+        (path.to_owned(), found.map(|found| (found.len(), found.mtime(), found.mtime_nsec())))
+    });
+    stamp(&(modules::wanted().collect::<Vec<_>>(), found))
 }
 
 /// Where the modules of this kernel are kept: another name for every other kernel, and for every
 /// other choice of modules.
 fn place(kernel: &Kernel, cache: &Path) -> PathBuf {
-    let mut hash = DefaultHasher::new();
-    modules::wanted().collect::<Vec<_>>().hash(&mut hash);
-    for path in [kernel.vmlinuz(), kernel.modules(), &kernel.modules().join("modules.builtin")] {
-        path.hash(&mut hash);
-        let found = fs::metadata(path).ok();
-        found.map(|found| (found.len(), found.mtime(), found.mtime_nsec())).hash(&mut hash);
-    }
-    cache.join(format!("{}-{:016x}.cpio", kernel.release, hash.finish()))
+    cache.join(format!("{}-{:016x}.cpio", kernel.release, of_kernel(kernel)))
 }
 
 fn kept(kernel: &Kernel, cache: &Path) -> Option<Vec<u8>> {
@@ -177,8 +199,8 @@ mod tests {
         let kernel = Kernel::at(root.path()).unwrap();
         let image = build(&kernel, &[], Path::new("/proc/no-such-place")).unwrap();
         let mut file = tempfile::tempfile().unwrap();
-        image.write(&mut file, b"what to do").unwrap();
-        image.write(&mut file, b"and again").unwrap();
+        image.write(&mut file, Some(b"what to do")).unwrap();
+        image.write(&mut file, Some(b"and again")).unwrap();
         let length = file.metadata().unwrap().len() as usize;
         let file = {
             use std::os::unix::fs::FileExt;

@@ -7,26 +7,29 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Read,
+    io::{ErrorKind, Read},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex},
     thread,
 };
 
 use nix::{
+    errno::Errno,
     kmod::init_module,
     mount::{MsFlags, mount},
     sys::{
         reboot::{RebootMode, reboot},
         resource::{Resource, setrlimit},
         termios::tcdrain,
+        time::TimeSpec,
     },
+    time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
 };
 
-use super::port::Message;
-use lastack_sys::error::{Context, Result};
+use super::{mailbox::Mailbox, port::Message, qemu};
+use lastack_sys::error::{Context, Error, Result};
 use lastack_sys::probe;
 
 /// Where this program is, on a virtual kernel.
@@ -38,8 +41,15 @@ pub const MANIFEST: &str = "/batch";
 /// Where its modules are, by names in the order to load them in.
 pub(super) const MODULES: &str = "/modules";
 
-/// The first port of the virtual kernel's virtio console.
-const PORT: &str = "/dev/vport0p1";
+/// What is there instead on one that is to be saved: its manifest comes later, in the mailbox.
+pub(super) const LATER: &str = "/batch-comes-later";
+
+/// The ports of virtio consoles, each a folder with its name.
+const PORTS: &str = "/sys/class/virtio-ports";
+
+/// Work begins at a multiple of this on the virtual kernel's clock, which reaches it at once: so it
+/// begins at the same instant however long the boot took, or the wait for being saved.
+const ROUND: i64 = 10;
 
 /// What keeps an idle kernel busy, and so keeps its clock from jumping: compaction looks around
 /// twice a second, memory statistics are brought up to date once, and dirty pages are looked for
@@ -57,14 +67,18 @@ const FILES: u64 = 1 << 16;
 /// with a file of that name, is not: it would not be told so by its kernel.
 #[must_use]
 pub fn is_here() -> bool {
-    std::process::id() == 1 && probe::virtual_time().is_ok() && Path::new(MANIFEST).exists()
+    let told = || [MANIFEST, LATER].into_iter().any(|path| Path::new(path).exists());
+    std::process::id() == 1 && probe::virtual_time().is_ok() && told()
 }
 
-/// Makes the virtual kernel a machine, calls `inside` with the manifest and a way to say frames,
-/// from any thread, and is done when that comes back. An empty manifest has it say one empty frame.
+/// Makes the virtual kernel a machine, and calls `prepare` for what is the same whatever the
+/// manifest says; calls what that gives with the manifest and a way to say frames, from any thread,
+/// and is done when it comes back. An empty manifest has it say one empty frame.
+///
+/// One that is to be saved waits in between.
 #[must_use]
-pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
-    match serve(inside) {
+pub fn main<W: Work>(prepare: impl FnOnce() -> W) -> ExitCode {
+    match serve(prepare) {
         Ok(()) => loop {
             nix::unistd::pause();
         },
@@ -77,11 +91,17 @@ pub fn main(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> ExitCode {
     }
 }
 
-fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
+/// What is done with a manifest and a way to say frames.
+pub trait Work: FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync)) {}
+
+impl<F: FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))> Work for F {}
+
+fn serve<W: Work>(prepare: impl FnOnce() -> W) -> Result {
     configure()?;
-    let context = || format!("open {PORT} on the virtual kernel");
-    let port = OpenOptions::new().read(true).write(true).open(PORT).context(context)?;
-    let questions = port.try_clone().context(context)?;
+    let port = port()?;
+    let context = || format!("open {} on the virtual kernel", port.display());
+    let port = OpenOptions::new().read(true).write(true).open(&port).context(context)?;
+    let questions = port.try_clone().context(|| "listen on the port".to_owned())?;
     let port = Arc::new(Mutex::new(port));
     let answers = Arc::clone(&port);
     thread::Builder::new()
@@ -90,19 +110,41 @@ fn serve(inside: impl FnOnce(&[u8], &(dyn Fn(&[u8]) + Sync))) -> Result {
         .context(|| "start a thread on the virtual kernel".to_owned())?;
     let say = |word: Message<'_>| say(&port, &word);
     say(Message::Up);
-    let manifest =
-        fs::read(MANIFEST).context(|| format!("read {MANIFEST} on the virtual kernel"))?;
+    let manifest = match fs::read(MANIFEST) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        read => Some(read.context(|| format!("read {MANIFEST} on the virtual kernel"))?),
+    };
     // The first process of a namespace in here is not the virtual kernel's.
-    fs::remove_file(MANIFEST).context(|| format!("remove {MANIFEST} on the virtual kernel"))?;
+    let told = if manifest.is_some() { MANIFEST } else { LATER };
+    fs::remove_file(told).context(|| format!("remove {told} on the virtual kernel"))?;
     let frames = |frame: &[u8]| say(Message::Frame(frame));
-    if manifest.is_empty() {
-        // It was only to be seen whether it comes this far.
-        say(Message::Frame(&[]));
-        say(Message::Done);
-        return Ok(());
-    }
-    match catch_unwind(AssertUnwindSafe(|| inside(&manifest, &frames))) {
-        Ok(()) => say(Message::Done),
+    let all = || -> Result {
+        let work = prepare();
+        let manifest = match manifest {
+            Some(manifest) => manifest,
+            None => {
+                let mailbox = Mailbox::find()?;
+                say(Message::Ready);
+                let manifest = mailbox.wait();
+                let manifest = manifest.context(|| "read the mailbox".to_owned())?;
+                say(Message::Up);
+                manifest
+            }
+        };
+        begin().context(|| "wait for a round time".to_owned())?;
+        match manifest.is_empty() {
+            // It was only to be seen whether it comes this far.
+            true => frames(&[]),
+            false => work(&manifest, &frames),
+        }
+        Ok(())
+    };
+    match catch_unwind(AssertUnwindSafe(all)) {
+        Ok(Ok(())) => say(Message::Done),
+        Ok(Err(error)) => {
+            print_all();
+            say(Message::Trouble(&error.to_string()));
+        }
         Err(panic) => {
             let words = panic.downcast_ref::<String>().map(String::as_str);
             let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
@@ -126,6 +168,31 @@ fn answer(mut questions: File, port: &Mutex<File>) {
     while questions.read(&mut some).is_ok_and(|length| length > 0) {
         say(port, &Message::Alive);
     }
+}
+
+/// The device of the port, by its name.
+fn port() -> Result<PathBuf> {
+    let context = || format!("find the port {} on the virtual kernel", qemu::PORT);
+    let ports = fs::read_dir(PORTS).context(context)?.flatten();
+    let ours = |port: &fs::DirEntry| {
+        fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim() == qemu::PORT)
+    };
+    let found = ports.into_iter().find(ours);
+    let found = found.ok_or_else(|| Error::system(context(), "there is none"))?;
+    Ok(Path::new("/dev").join(found.file_name()))
+}
+
+/// Waits for the next round time on the virtual kernel's clock.
+fn begin() -> nix::Result<()> {
+    let clock = ClockId::CLOCK_MONOTONIC;
+    let now = clock_gettime(clock)?;
+    let then = TimeSpec::new((now.tv_sec() / ROUND + 1) * ROUND, 0);
+    while let Err(errno) = clock_nanosleep(clock, ClockNanosleepFlags::TIMER_ABSTIME, &then) {
+        if errno != Errno::EINTR {
+            return Err(errno);
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the console has printed what it was given.

@@ -21,11 +21,15 @@ pub mod image;
 pub mod init;
 mod lack;
 pub mod machine;
+mod mailbox;
 mod modules;
 mod port;
 mod program;
 mod qemu;
+mod qmp;
+mod saved;
 pub mod store;
+pub mod template;
 pub mod trial;
 mod watch;
 

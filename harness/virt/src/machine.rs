@@ -12,6 +12,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
+    process::Command,
     sync::mpsc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -23,7 +24,8 @@ use super::{
     console::Console,
     image::Image,
     port::{Message, QUESTION},
-    qemu,
+    qemu::{self, Call},
+    qmp::Monitor,
     watch::{Look, Watch},
 };
 use lastack_sys::{
@@ -45,12 +47,14 @@ const WORKING_MEMORY: usize = 192;
 /// A running machine. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Machine {
-    told: mpsc::Receiver<MachineEvent>,
+    told: mpsc::Receiver<Told>,
     ended: Option<MachineEnd>,
     pid: i32,
     /// Its keeper ends it when this is dropped.
     leash: Option<UnixStream>,
     keeper: Option<JoinHandle<()>>,
+    /// For one that was saved, or goes on: without it QEMU has nobody to tell of what happens.
+    monitor: Option<Monitor>,
 }
 
 /// What a virtual kernel says, and that it says no more.
@@ -128,6 +132,15 @@ impl fmt::Display for MachineEnd {
     }
 }
 
+/// What comes from the thread that stays with it.
+pub(super) enum Told {
+    /// Its init has begun, or goes on in a clone.
+    Up,
+    /// It can be saved.
+    Ready,
+    Event(MachineEvent),
+}
+
 impl Machine {
     /// Boots it; what it is to do is in `manifest`. Comes back at once: whether it came up, the
     /// first [`Machine::next_event`] says.
@@ -135,24 +148,20 @@ impl Machine {
     /// # Errors
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
     pub fn boot(image: &Image, manifest: &[u8]) -> Result<Self> {
-        let context = || format!("boot virtual kernel {}", image.kernel().release);
-        let program = qemu::program()
-            .map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
-        let memory = qemu::memory().context(context)?;
-        let least = (image.size() + manifest.len()).div_ceil(1 << 20) * 2 + WORKING_MEMORY;
-        if (memory as usize) < least {
-            return Err(Error::system(context(), format!("{memory} MiB of memory are too little"))
-                .advise(format!("give it {least} or more ({})", qemu::MEMORY_VARIABLE)));
-        }
-        let silence = silence().context(context)?;
+        let boot = || {
+            let call = Call::new(image.kernel().vmlinuz())?;
+            let file = file_system(&call, image, Some(manifest))?;
+            Self::start(call.boot(file), None)
+        };
+        boot().context(|| format!("boot virtual kernel {}", image.kernel().release))
+    }
 
-        let mut file = memfd_create(c"lastack-machine", MFdFlags::MFD_CLOEXEC)
-            .map(File::from)
-            .context(context)?;
-        image.write(&mut file, manifest).context(context)?;
+    /// Starts it with this command. If it is not up after so much work it is ended.
+    pub(super) fn start(mut command: Command, up_within: Option<Duration>) -> Result<Self> {
+        let context = || "start QEMU".to_owned();
+        let silence = silence().context(context)?;
         let (port, its_end) = UnixStream::pair().context(context)?;
-        let vmlinuz = image.kernel().vmlinuz();
-        let mut command = qemu::command(&program, vmlinuz, memory, file.into(), its_end.into());
+        command.stdout(OwnedFd::from(its_end));
         let (leash, collar) = UnixStream::pair().context(context)?;
         let (tell, told) = mpsc::channel();
         let (started, start) = mpsc::channel();
@@ -163,7 +172,7 @@ impl Machine {
                     let child = Child::adopt(child).map_err(|errno| errno.to_string())?;
                     Ok((child, OwnedFd::from(console)))
                 });
-            // Copies of the image and of its end of the port, which only the child was to have.
+            // Copies of what only the child was to have.
             drop(command);
             match spawned {
                 Ok((child, console)) => {
@@ -174,12 +183,13 @@ impl Machine {
                         console: console.into(),
                         collar,
                         silence,
+                        patience: up_within.unwrap_or(silence),
                         last_words: Console::default(),
                         up: false,
                         done: None,
                     };
                     if let Some(ending) = keeper.keep(&tell) {
-                        let _ = tell.send(MachineEvent::Ended(ending));
+                        let _ = tell.send(Told::Event(MachineEvent::Ended(ending)));
                     }
                 }
                 Err(error) => drop(started.send(Err(error))),
@@ -188,7 +198,13 @@ impl Machine {
         let keeper =
             thread::Builder::new().name("machine".to_owned()).spawn(keep).context(context)?;
         let pid = start.recv().unwrap_or_else(|error| Err(error.to_string())).context(context)?;
-        Ok(Self { told, ended: None, pid, leash: Some(leash), keeper: Some(keeper) })
+        let (leash, keeper) = (Some(leash), Some(keeper));
+        Ok(Self { told, ended: None, pid, leash, keeper, monitor: None })
+    }
+
+    /// Keeps the connection to its monitor for as long as it runs.
+    pub(super) fn keep_monitor(&mut self, monitor: Monitor) {
+        self.monitor = Some(monitor);
     }
 
     /// What it says next, when it says it. After [`MachineEvent::Ended`] that again.
@@ -196,11 +212,20 @@ impl Machine {
     /// # Errors
     /// The system refuses to listen.
     pub fn next_event(&mut self) -> Result<MachineEvent> {
+        loop {
+            if let Told::Event(event) = self.hear()? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// What comes next of all that is told of it.
+    pub(super) fn hear(&mut self) -> Result<Told> {
         if let Some(ended) = &self.ended {
-            return Ok(MachineEvent::Ended(ended.clone()));
+            return Ok(Told::Event(MachineEvent::Ended(ended.clone())));
         }
         let told = self.told.recv().context(|| "listen to a virtual kernel".to_owned())?;
-        if let MachineEvent::Ended(ending) = &told {
+        if let Told::Event(MachineEvent::Ended(ending)) = &told {
             self.ended = Some(ending.clone());
         }
         Ok(told)
@@ -222,6 +247,25 @@ impl Drop for Machine {
     }
 }
 
+/// The file system of one machine, in a file that only it will have.
+///
+/// # Errors
+/// The machine has too little memory for it.
+pub(super) fn file_system(call: &Call, image: &Image, manifest: Option<&[u8]>) -> Result<OwnedFd> {
+    let context = || "make a file system".to_owned();
+    let size = image.size() + manifest.map_or(0, <[u8]>::len);
+    let least = size.div_ceil(1 << 20) * 2 + WORKING_MEMORY;
+    if (call.memory as usize) < least {
+        let little = format!("{} MiB of memory are too little", call.memory);
+        return Err(Error::system(context(), little)
+            .advise(format!("give it {least} or more ({})", qemu::MEMORY_VARIABLE)));
+    }
+    let file = memfd_create(c"lastack-machine", MFdFlags::MFD_CLOEXEC).context(context)?;
+    let mut file = File::from(file);
+    image.write(&mut file, manifest).context(context)?;
+    Ok(file.into())
+}
+
 fn silence() -> Result<Duration, String> {
     match std::env::var(SILENCE_VARIABLE) {
         Ok(text) => text
@@ -239,6 +283,8 @@ struct Keeper {
     console: File,
     collar: UnixStream,
     silence: Duration,
+    /// As much until it is up.
+    patience: Duration,
     last_words: Console,
     up: bool,
     /// That all was done, or what hindered it.
@@ -248,11 +294,11 @@ struct Keeper {
 impl Keeper {
     /// Passes on what the virtual kernel says, until it ends; how it ended, if anybody still wants
     /// to know.
-    fn keep(mut self, tell: &mpsc::Sender<MachineEvent>) -> Option<MachineEnd> {
+    fn keep(mut self, tell: &mpsc::Sender<Told>) -> Option<MachineEnd> {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         let (mut port_open, mut console_open) = (true, true);
-        let mut watch = Watch::over(self.child.pid(), self.silence);
+        let mut watch = Watch::over(self.child.pid(), self.patience);
         while port_open || console_open {
             let collar = self.collar.as_fd();
             let port = if port_open { self.port.as_fd() } else { collar };
@@ -278,10 +324,19 @@ impl Keeper {
                     Ok(0) | Err(_) => port_open = false,
                     Ok(length) => pending.extend_from_slice(&buffer[..length]),
                 }
-                match self.pass_on(&mut pending, tell) {
-                    Ok(true) => watch.told(),
-                    Ok(false) => {}
+                let was_up = self.up;
+                let told = match self.pass_on(&mut pending, tell) {
+                    Ok(told) => told,
                     Err(nonsense) => return Some(self.ending(nonsense)),
+                };
+                if self.up && !was_up {
+                    watch = Watch::over(self.child.pid(), self.silence);
+                }
+                if told {
+                    watch.told();
+                }
+                if self.up && !was_up {
+                    watch = Watch::over(self.child.pid(), self.silence);
                 }
                 if self.done.is_some() {
                     self.child.kill();
@@ -310,18 +365,24 @@ impl Keeper {
     fn pass_on(
         &mut self,
         pending: &mut Vec<u8>,
-        tell: &mpsc::Sender<MachineEvent>,
+        tell: &mpsc::Sender<Told>,
     ) -> Result<bool, String> {
         let (mut taken, mut told) = (0, false);
         while let Some((word, length)) = Message::first(&pending[taken..])? {
             told |= word != Message::Alive;
             match word {
                 Message::Alive => {}
-                Message::Up => self.up = true,
+                Message::Up => {
+                    self.up = true;
+                    let _ = tell.send(Told::Up);
+                }
+                Message::Ready => drop(tell.send(Told::Ready)),
                 Message::Done => self.done = Some(Ok(())),
                 Message::Trouble(what) => self.done = Some(Err(what.to_owned())),
                 // Nobody to hear it is about to let go.
-                Message::Frame(bytes) => drop(tell.send(MachineEvent::Frame(bytes.to_vec()))),
+                Message::Frame(bytes) => {
+                    drop(tell.send(Told::Event(MachineEvent::Frame(bytes.to_vec()))));
+                }
             }
             taken += length;
         }
@@ -335,7 +396,7 @@ impl Keeper {
         Some(match self.up {
             true => MachineEnd::Hung { console, silent_for, answered },
             false => {
-                let why = format!("it said nothing for {} s", silent_for.as_secs());
+                let why = format!("it said nothing for {} s", self.patience.as_secs());
                 MachineEnd::NeverBooted { why, console }
             }
         })

@@ -24,6 +24,8 @@ pub(super) const ESSENTIAL: [&str; 5] =
 const USEFUL: &[&str] = &[
     // Devices, and what is asked of sockets.
     "dummy ifb tun packet_diag unix_diag",
+    // Memory that a clone is told in what to do (`mailbox`).
+    "virtio_pmem nd_pmem",
     // Impairments, and the patch between hosts.
     "sch_ingress sch_netem sch_tbf sch_fq sch_fq_codel sch_prio sch_plug cls_u32 cls_matchall",
     "cls_flower act_mirred act_gact act_police act_pedit act_csum",

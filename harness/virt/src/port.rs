@@ -21,6 +21,8 @@ pub(super) enum Message<'a> {
     Trouble(&'a str),
     /// It was asked, and its kernel and its init run.
     Alive,
+    /// It waits for its manifest, and can be saved.
+    Ready,
 }
 
 impl<'a> Message<'a> {
@@ -31,6 +33,7 @@ impl<'a> Message<'a> {
             Self::Done => (2, &[]),
             Self::Trouble(text) => (3, text.as_bytes()),
             Self::Alive => (4, &[]),
+            Self::Ready => (5, &[]),
         }
     }
 
@@ -41,6 +44,7 @@ impl<'a> Message<'a> {
             2 => Self::Done,
             3 => Self::Trouble(str::from_utf8(bytes).ok()?),
             4 => Self::Alive,
+            5 => Self::Ready,
             _ => return None,
         })
     }
@@ -78,6 +82,7 @@ mod tests {
             Message::Frame(b""),
             Message::Trouble("oh"),
             Message::Alive,
+            Message::Ready,
             Message::Done,
         ];
         let mut bytes = Vec::new();

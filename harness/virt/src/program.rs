@@ -2,7 +2,9 @@
 
 use std::{
     fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -20,19 +22,42 @@ type Header = elf::FileHeader64<LittleEndian>;
 /// What a loader needs to find libraries that are not in its own folders.
 const CACHE: &str = "/etc/ld.so.cache";
 
+/// What tells the files that went into an image from others: another file, length or time of
+/// writing is another stamp.
+#[derive(Debug, Default)]
+pub(super) struct Stamps(DefaultHasher);
+
+impl Stamps {
+    fn add(&mut self, path: &str, file: &File) -> io::Result<()> {
+        let found = file.metadata()?;
+        let written = (found.mtime(), found.mtime_nsec());
+        (path, found.dev(), found.ino(), found.len(), written).hash(&mut self.0);
+        Ok(())
+    }
+
+    pub(super) fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
 /// Puts the program in `file` into the archive as `path`, and all it needs to run.
 ///
 /// # Errors
 /// It cannot be read, is no program, or a library of it is not there.
-pub(super) fn configure<W: Write>(archive: &mut Archive<W>, path: &str, file: &Path) -> Result {
+pub(super) fn configure<W: Write>(
+    archive: &mut Archive<W>,
+    path: &str,
+    file: &Path,
+    stamps: &mut Stamps,
+) -> Result {
     let context = || format!("put {} into an image", file.display());
-    add(archive, path, file).context(context)?;
+    add(archive, path, file, stamps).context(context)?;
     let program = File::open(file).context(context)?;
     // A script, or linked with all it needs, has no loader.
     let Some(loader) = loader(&ReadCache::new(program)) else { return Ok(()) };
     for library in libraries(&loader, file)?.into_iter().chain([loader, CACHE.into()]) {
         let Some(path) = library.to_str() else { continue };
-        match add(archive, path, &library) {
+        match add(archive, path, &library, stamps) {
             Err(error) if path == CACHE && error.kind() == io::ErrorKind::NotFound => {}
             added => added.context(|| format!("put {path} into an image"))?,
         }
@@ -71,8 +96,14 @@ fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
 
 /// Adds the file up to the end of what is loaded of it. Behind that are names and debug
 /// information, three quarters of a test's file, which would only fill the virtual kernel's memory.
-fn add<W: Write>(archive: &mut Archive<W>, path: &str, file: &Path) -> io::Result<()> {
+fn add<W: Write>(
+    archive: &mut Archive<W>,
+    path: &str,
+    file: &Path,
+    stamps: &mut Stamps,
+) -> io::Result<()> {
     let mut file = File::open(file)?;
+    stamps.add(path, &file)?;
     let length = file.metadata()?.len();
     let loaded = loaded(&ReadCache::new(file.try_clone()?)).filter(|end| *end <= length);
     file.seek(SeekFrom::Start(0))?;

@@ -10,13 +10,18 @@
 //! turn the order of two processes that were ready at the same time.
 
 use std::{
-    os::fd::OwnedFd,
+    fs::File,
+    hash::Hash,
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use super::lack::Lack;
-use lastack_sys::{inside, program};
+use lastack_sys::{
+    error::{Context, Error, Result},
+    inside, program,
+};
 
 /// The program.
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -28,9 +33,8 @@ const MEMORY: u32 = 768;
 /// Says how much memory virtual kernels have, in MiB.
 pub const MEMORY_VARIABLE: &str = "LASTACK_VIRTUAL_MEMORY";
 
-/// The machine: processor, clock and devices. The initial file system is its standard input, the
-/// port its standard output, which is a socket; its console and QEMU's own complaints are its
-/// standard error.
+/// The machine: processor, clock and devices. The port is its standard output, which is a socket;
+/// its console and QEMU's own complaints are its standard error.
 const MACHINE: &[&str] = &[
     // Interpreted, one instruction a nanosecond; an idle clock goes at once to its next timer.
     // What it has translated may take a quarter of a gigabyte, not the whole one of the default.
@@ -39,9 +43,8 @@ const MACHINE: &[&str] = &[
     "-machine pc -cpu max,-xsave -smp 1",
     "-seed 1 -rtc base=2025-01-01T00:00:00,clock=vm",
     "-nodefaults -no-user-config -display none -no-reboot",
-    "-initrd /proc/self/fd/0",
     "-chardev socket,id=port,fd=1",
-    "-device virtio-serial-pci -device virtserialport,chardev=port",
+    "-device virtio-serial-pci,ioeventfd=off -device virtserialport,chardev=port,name=lastack",
     "-chardev file,id=console,path=/proc/self/fd/2 -serial chardev:console",
 ];
 
@@ -95,24 +98,139 @@ pub(super) fn memory() -> Result<u32, String> {
     }
 }
 
-/// The command that runs a virtual kernel, with this end of its port.
-pub(super) fn command(
-    program: &Path,
-    vmlinuz: &Path,
-    memory: u32,
-    image: OwnedFd,
-    port: OwnedFd,
-) -> Command {
-    let mut command = Command::new(program);
-    command
-        .args(MACHINE.iter().flat_map(|words| words.split(' ')))
-        .args(["-m", &format!("{memory}M")])
-        .arg("-kernel")
-        .arg(vmlinuz)
-        .args(["-append", &COMMAND_LINE.join(" ")])
-        .stdin(image)
-        .stdout(port)
-        .stderr(std::process::Stdio::piped());
-    inside::end_with_this_thread(&mut command);
-    command
+/// The port's name in [`MACHINE`], by which a virtual kernel finds it: its number depends on what
+/// other devices there are.
+pub(super) const PORT: &str = "lastack";
+
+/// A pmem device: a file that is memory to a virtual kernel, which finds it by its size.
+pub(super) struct Pmem<'f> {
+    pub(super) id: &'static str,
+    pub(super) file: &'f File,
+    /// In bytes.
+    pub(super) size: u64,
+}
+
+/// What every machine of a kind has in common, whatever it is started for.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) program: PathBuf,
+    pub(super) vmlinuz: PathBuf,
+    /// In MiB.
+    pub(super) memory: u32,
+}
+
+/// The memory of a machine that is saved, or goes on from where one was.
+pub(super) struct Memory<'f> {
+    pub(super) file: &'f File,
+    /// Whether what the machine writes reaches the file.
+    pub(super) shared: bool,
+}
+
+impl Call {
+    /// The call that everyone gets here.
+    ///
+    /// # Errors
+    /// QEMU is not there, or the environment says something of no use.
+    pub(super) fn new(vmlinuz: &Path) -> Result<Self> {
+        let context = || "call QEMU".to_owned();
+        let program =
+            program().map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
+        let memory = memory().context(context)?;
+        Ok(Self { program, vmlinuz: vmlinuz.to_owned(), memory })
+    }
+
+    /// What a machine depends on beside its files: another is not a machine that was saved.
+    pub(super) fn arguments(&self) -> impl Hash {
+        (MACHINE, SAVED, COMMAND_LINE, self.memory)
+    }
+
+    /// The command that boots a virtual kernel from this file system.
+    pub(super) fn boot(&self, image: OwnedFd) -> Command {
+        let mut command = self.plain();
+        command.args(["-m", &format!("{}M", self.memory)]).args(INITRD).stdin(image);
+        command
+    }
+
+    /// The command that boots one which is to be saved: its memory is `memory`, and it has these
+    /// devices. Its monitor is `monitor`.
+    pub(super) fn boot_to_save(
+        &self,
+        image: OwnedFd,
+        memory: &Memory<'_>,
+        pmem: &[Pmem<'_>],
+        monitor: OwnedFd,
+    ) -> Result<Command> {
+        let mut command = self.saved(memory, pmem, monitor)?;
+        command.args(INITRD).stdin(image);
+        Ok(command)
+    }
+
+    /// The command that goes on from where one was saved. No file system is needed any more.
+    pub(super) fn resume(
+        &self,
+        memory: &Memory<'_>,
+        pmem: &[Pmem<'_>],
+        monitor: OwnedFd,
+    ) -> Result<Command> {
+        let mut command = self.saved(memory, pmem, monitor)?;
+        command.args(["-incoming", "defer"]).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    fn plain(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(words(MACHINE))
+            .arg("-kernel")
+            .arg(&self.vmlinuz)
+            .args(["-append", &COMMAND_LINE.join(" ")])
+            .stderr(Stdio::piped());
+        inside::end_with_this_thread(&mut command);
+        command
+    }
+
+    fn saved(&self, memory: &Memory<'_>, pmem: &[Pmem<'_>], monitor: OwnedFd) -> Result<Command> {
+        let mut command = self.plain();
+        let mut files = Vec::new();
+        let mut backend = |id: &str, file: &File, size: u64, shared: bool| -> Result<[String; 2]> {
+            let file = file.try_clone().context(|| "hand a file to QEMU".to_owned())?;
+            let (path, share) = (path(&file), if shared { "on" } else { "off" });
+            files.push(file.into());
+            let object =
+                format!("memory-backend-file,id={id},mem-path={path},size={size},share={share}");
+            Ok(["-object".to_owned(), object])
+        };
+        let own = u64::from(self.memory) << 20;
+        command.args(backend("ram", memory.file, own, memory.shared)?);
+        // Where devices' memory is mapped; it must hold them all, each from a round address on.
+        let most = own + pmem.iter().map(|device| device.size + PMEM_ROUND).sum::<u64>();
+        command.args(["-m", &format!("{own}B,slots=1,maxmem={most}B")]);
+        command.args(words(SAVED));
+        for Pmem { id, file, size } in pmem {
+            command.args(backend(id, file, *size, true)?);
+            command.args(["-device", &format!("virtio-pmem-pci,memdev={id}")]);
+        }
+        command.args(["-chardev", &format!("socket,id=monitor,fd={}", monitor.as_raw_fd())]);
+        files.push(monitor);
+        inside::hand_down(&mut command, files);
+        Ok(command)
+    }
+}
+
+/// What a machine needs to be saved, or to go on.
+const SAVED: &[&str] = &["-machine memory-backend=ram", "-mon chardev=monitor,mode=control"];
+
+/// The initial file system is standard input.
+const INITRD: [&str; 2] = ["-initrd", "/proc/self/fd/0"];
+
+/// More than any alignment that QEMU gives a pmem device.
+const PMEM_ROUND: u64 = 1 << 30;
+
+fn words(lines: &'static [&str]) -> impl Iterator<Item = &'static str> {
+    lines.iter().flat_map(|words| words.split(' '))
+}
+
+/// The file, for who has the same descriptor.
+fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }

@@ -1,0 +1,319 @@
+//! Virtual kernels that have booted, kept for the next time: where a clone comes from.
+//!
+//! A template is for one kernel, one image, one QEMU and one set of its arguments: each other one
+//! is another template, so none is ever stale. It is made by whoever wants it first, in a folder of
+//! another name that is locked meanwhile and gets its name when all is in it; whoever wants it at
+//! the same time waits. The kernel gives the lock back however its holder ends, so what one that
+//! was killed has left is told by being unlocked, and removed by the next.
+//!
+//! Where there can be none, a virtual kernel boots. Nothing fails for want of a template.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
+    os::unix::fs::{MetadataExt, chown},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::statvfs::statvfs,
+    unistd::geteuid,
+};
+
+use super::{
+    image::Image,
+    machine::Machine,
+    mailbox,
+    qemu::Call,
+    saved::{self, Saved},
+};
+use lastack_sys::error::{Context, Error, Result};
+
+/// What the folders of templates begin with, and of those being made.
+const WHOLE: &str = "template-";
+const BEGUN: &str = "making-";
+
+/// In the folder of one that could not be made, or not gone on from: why. Nobody tries again for a
+/// while.
+const WHY: &str = "useless";
+const FOR_A_WHILE: Duration = Duration::from_secs(600);
+
+/// How long to wait for another who makes it: ten times what it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a template takes of a disk beside twice its image, in bytes: what a kernel has written to
+/// when it has booted.
+const ROOM: u64 = 128 << 20;
+
+/// How many are kept, of those last used, and how much they may take together, in bytes. A matrix
+/// of kernels wants as many as it has, for each program that runs it.
+const MOST: usize = 16;
+const MOST_BYTES: u64 = 4 << 30;
+
+/// Starts virtual kernels, as clones where that can be. Any number of threads may.
+#[derive(Debug)]
+pub struct Templates {
+    cache: PathBuf,
+    /// Those that this program wants no more of, for one reason or another.
+    refused: Mutex<BTreeSet<String>>,
+    notes: Mutex<Vec<String>>,
+}
+
+/// A virtual kernel that was started, and how.
+#[derive(Debug)]
+pub struct Started {
+    /// It runs.
+    pub machine: Machine,
+    /// Whether it goes on from a template; else it boots.
+    pub cloned: bool,
+}
+
+impl Templates {
+    /// Those in the folder `cache`, which is made when it is first wanted.
+    #[must_use]
+    pub fn within(cache: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), refused: Mutex::default(), notes: Mutex::default() }
+    }
+
+    /// Starts one that does what `manifest` says: a clone, or where there can be none one that
+    /// boots.
+    ///
+    /// # Errors
+    /// It cannot boot either.
+    pub fn start(&self, image: &Image, manifest: &[u8]) -> Result<Started> {
+        let cloned = Call::new(image.kernel().vmlinuz()).ok().and_then(|call| {
+            Template { of: self, name: name(&call, image), call, image }.clone(manifest)
+        });
+        match cloned {
+            Some(machine) => Ok(Started { machine, cloned: true }),
+            None => Ok(Started { machine: Machine::boot(image, manifest)?, cloned: false }),
+        }
+    }
+
+    /// What a person may want to know of why virtual kernels boot, each thing once.
+    pub fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().expect("nobody panics with it"))
+    }
+
+    fn refuse(&self, name: &str, why: impl ToString) {
+        if self.refused.lock().expect("nobody panics with it").insert(name.to_owned()) {
+            self.notes.lock().expect("nobody panics with it").push(why.to_string());
+        }
+    }
+
+    fn refuses(&self, name: &str) -> bool {
+        self.refused.lock().expect("nobody panics with it").contains(name)
+    }
+
+    /// Removes what is left of those that were being made by one that is no more, and of whole ones
+    /// those that were not used for longest, until the rest are few enough. What is removed stays
+    /// readable for whoever has it open.
+    fn clean(&self) {
+        for folder in self.folders(BEGUN) {
+            if let Some(lock) = try_lock(&folder) {
+                let _ = fs::remove_dir_all(&folder);
+                drop(lock);
+            }
+        }
+        let mut whole: Vec<_> = self
+            .folders(WHOLE)
+            .into_iter()
+            .filter_map(|folder| Some((fs::metadata(&folder).ok()?.modified().ok()?, folder)))
+            .collect();
+        whole.sort();
+        let mut bytes = 0;
+        for (place, (_, folder)) in whole.iter().rev().enumerate() {
+            bytes += room_taken(folder);
+            if place >= MOST || bytes > MOST_BYTES {
+                let _ = fs::remove_dir_all(folder);
+            }
+        }
+    }
+
+    fn folders(&self, beginning: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.cache).into_iter().flatten().flatten();
+        let ours = entries
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(beginning.as_bytes()));
+        ours.map(|entry| entry.path()).collect()
+    }
+}
+
+/// One template, there or not.
+struct Template<'t> {
+    of: &'t Templates,
+    name: String,
+    call: Call,
+    image: &'t Image,
+}
+
+impl Template<'_> {
+    /// A clone; none, with a note, if there is none to be had.
+    fn clone(&self, manifest: &[u8]) -> Option<Machine> {
+        let kernel = self.image.kernel();
+        if self.of.refuses(&self.name)
+            || !mailbox::MODULES.iter().all(|name| kernel.has_module(name))
+        {
+            return None;
+        }
+        let saved = match self.there() {
+            Ok(Some(saved)) => Ok(saved),
+            Ok(None) => self.made(),
+            Err(why) => Err(why),
+        };
+        let cloned = saved.and_then(|saved| {
+            saved.clone(&self.call, manifest).inspect_err(|error| self.discard(error))
+        });
+        cloned.map_err(|why| self.of.refuse(&self.name, self.note(&why))).ok()
+    }
+
+    fn note(&self, why: &Error) -> String {
+        format!("virtual kernel {} boots each time, as {why}", self.image.kernel().release)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.of.cache.join(format!("{WHOLE}{}", self.name))
+    }
+
+    /// The one that is there; one that is damaged is removed.
+    ///
+    /// # Errors
+    /// It was found useless a moment ago.
+    fn there(&self) -> Result<Option<Saved>> {
+        let folder = self.folder();
+        if let Ok(why) = fs::read_to_string(folder.join(WHY))
+            && age(&folder) < FOR_A_WHILE
+        {
+            return Err(Error::system("clone it", why));
+        }
+        match Saved::open(&folder) {
+            Ok(saved) => {
+                // Those not used for longest go first.
+                let _ = File::open(&folder).and_then(|file| file.set_modified(SystemTime::now()));
+                Ok(Some(saved))
+            }
+            Err(_) => {
+                let _ = fs::remove_dir_all(&folder);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The one that is made now, by this or by another.
+    fn made(&self) -> Result<Saved> {
+        let context = || format!("make a template in {}", self.of.cache.display());
+        fs::create_dir_all(&self.of.cache).context(context)?;
+        let begun = self.of.cache.join(format!("{BEGUN}{}", self.name));
+        let give_up = Instant::now() + PATIENCE;
+        let lock = loop {
+            if let Some(saved) = self.there()? {
+                return Ok(saved);
+            }
+            match fs::create_dir(&begun) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(error).context(context);
+                }
+                _ => {}
+            }
+            if let Some(lock) = try_lock(&begun) {
+                break lock;
+            }
+            if Instant::now() > give_up {
+                let answer = format!("another has made it for {} s", PATIENCE.as_secs());
+                return Err(Error::system(context(), answer));
+            }
+            thread::sleep(LOOK);
+        };
+        // It may have been made while this one waited for the lock.
+        if let Some(saved) = self.there()? {
+            let _ = fs::remove_dir_all(&begun);
+            return Ok(saved);
+        }
+        let made = self.make(&begun);
+        if made.is_err() {
+            let _ = fs::remove_dir_all(&begun);
+        }
+        drop(lock);
+        made.context(context)
+    }
+
+    /// Makes it in the folder `begun`, which nobody else looks at.
+    fn make(&self, begun: &Path) -> Result<Saved> {
+        // What one that was killed has left in it.
+        for entry in fs::read_dir(begun).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(entry.path());
+        }
+        self.of.clean();
+        room(&self.of.cache, self.image.size() as u64 * 2 + ROOM)?;
+        saved::make(&self.call, self.image, begun)?;
+        hand_over(begun, &self.of.cache);
+        fs::rename(begun, self.folder()).context(|| "give it its name".to_owned())?;
+        Saved::open(&self.folder())
+    }
+
+    /// Throws it away, as a clone of it did not come up.
+    fn discard(&self, _why: &Error) {
+        let _ = fs::remove_dir_all(self.folder());
+    }
+}
+
+/// The name of the template for this call and image: of another kernel, image, QEMU or other
+/// arguments it is another.
+fn name(call: &Call, image: &Image) -> String {
+    let mut hash = DefaultHasher::new();
+    let found = fs::metadata(&call.program).ok();
+    let qemu = found.map(|found| (found.len(), found.ino(), found.mtime(), found.mtime_nsec()));
+    (env!("CARGO_PKG_VERSION"), &call.program, qemu, &call.vmlinuz).hash(&mut hash);
+    call.arguments().hash(&mut hash);
+    image.stamp().hash(&mut hash);
+    format!("{}-{:016x}", image.kernel().release, hash.finish())
+}
+
+/// The lock on this folder, if nobody has it, and if it still is what has this name.
+fn try_lock(folder: &Path) -> Option<Flock<File>> {
+    let lock = Flock::lock(File::open(folder).ok()?, FlockArg::LockExclusiveNonblock).ok()?;
+    let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    same(lock.metadata().ok()?, fs::metadata(folder).ok()?).then_some(lock)
+}
+
+/// Whether there is so much room for files in this folder.
+fn room(folder: &Path, bytes: u64) -> Result {
+    let context = || format!("find room in {}", folder.display());
+    let free = statvfs(folder).context(context)?;
+    let free = free.blocks_available() * free.fragment_size();
+    if free < bytes {
+        let (free, bytes) = (free >> 20, bytes >> 20);
+        return Err(Error::system(context(), format!("{free} MiB are free, {bytes} are wanted"))
+            .advise("make room there for virtual kernels that start in a fraction of a second"));
+    }
+    Ok(())
+}
+
+/// What the files of a folder take of the disk, in bytes: less than their lengths, for they have
+/// holes.
+fn room_taken(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|found| found.blocks() * 512).sum()
+}
+
+fn age(path: &Path) -> Duration {
+    let modified = fs::metadata(path).and_then(|found| found.modified());
+    modified.ok().and_then(|then| then.elapsed().ok()).unwrap_or_default()
+}
+
+/// Gives what root made to whoever owns the cache, who otherwise could neither use nor remove it.
+fn hand_over(folder: &Path, cache: &Path) {
+    let Ok(owner) = fs::metadata(cache) else { return };
+    if !geteuid().is_root() {
+        return;
+    }
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in files.chain([folder.to_owned()]) {
+        let _ = chown(path, Some(owner.uid()), Some(owner.gid()));
+    }
+}
