@@ -8,8 +8,7 @@ use lastack::prelude::*;
 pub fn cases(family: &mut Family) {
     let rule = family.rule(["KA-12"]).waits(Duration::from_secs(1));
     rule.source("sysctl_net_ipv4.c tcp_keepalive_probes; tcp_timer.c tcp_keepalive_timer");
-    rule.case("no_probes_by_sysctl_end_a_live_idle_connection_unasked")
-        .across(Ip::BOTH, no_probes);
+    rule.case("no_probes_by_sysctl_end_a_live_idle_connection_unasked").across(Ip::BOTH, no_probes);
 }
 
 async fn no_probes(scene: Scene, ip: Ip) -> Result {
