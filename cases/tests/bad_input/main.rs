@@ -9,6 +9,7 @@ mod catalogue;
 #[path = "../../../harness/tests/common/mod.rs"]
 mod common;
 mod registries;
+mod shares;
 mod surroundings;
 #[path = "../isolation/world.rs"]
 mod world;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn tests() -> Vec<Trial> {
-    let named: [Named; 9] = [
+    let named: [Named; 14] = [
         ("an_unknown_case_or_family_is_told_with_the_nearest", arguments::unknown_case_or_family),
         ("two_filters_where_one_is_allowed_are_refused", arguments::two_where_one_is_allowed),
         ("unknown_words_are_refused", arguments::unknown_words),
@@ -48,6 +49,11 @@ fn tests() -> Vec<Trial> {
         ("rows_without_a_case_are_listed_and_shown", catalogue::rows_without_a_case),
         ("a_case_of_no_row_is_listed_as_any_other", catalogue::case_of_no_row),
         ("a_row_that_is_wrong_fails_the_build", catalogue::wrong_rows),
+        ("what_is_no_shard_is_refused", shares::wrong_shards),
+        ("times_that_cannot_be_read_are_refused", shares::wrong_times),
+        ("every_case_is_in_one_shard", shares::every_case_in_one_shard),
+        ("shards_run_every_case_once", shares::shards_of_a_run),
+        ("what_failed_last_runs_again", shares::failed_again),
     ];
     let compiled: Named =
         ("a_file_that_registers_nothing_does_not_compile", build::file_that_registers_nothing);

@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::runner::kernels::Allowed;
 use crate::runner::registry::{Problems, Registry};
 use crate::runner::roles;
+use crate::runner::shard::Shard;
 
+mod boots;
 mod doctor;
 mod list;
 mod matrix;
@@ -83,8 +85,31 @@ struct RunArguments {
     /// Keep the evidence of cases that pass, too
     #[arg(long)]
     keep: bool,
+    /// Of the cases meant, only those that failed when they last ran, by `run`, `show` or
+    /// `cargo test` of this build
+    #[arg(long)]
+    failed: bool,
+    /// Say every reason for which cases are ignored, and not only what would help most of them
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    share: ShareArguments,
     #[command(flatten)]
     kernel: KernelArgument,
+}
+
+#[derive(Debug, clap::Args)]
+struct ShareArguments {
+    /// Of the cases meant, only those of shard N of M: every case is in one of 1/M to M/M.
+    /// LASTACK_SHARD says the same. Names and declarations of all cases decide which, and the
+    /// times of --times; not filters, nor what this machine has
+    #[arg(long, value_name = "N/M")]
+    shard: Option<Shard>,
+    /// Deal shards out by the times in this copy of a target/lastack/last-run.json, the same on
+    /// all machines, or cases are lost; may be said several times, later ones count. LASTACK_TIMES
+    /// names such files with colons between. Without them declared waits decide
+    #[arg(long, value_name = "FILE")]
+    times: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,12 @@
 //! `lastack show`: one case and all it saw, or a row of the catalogue and its case.
 
-use super::{Exit, KernelArgument, nothing_can_run, print};
+use super::{Exit, KernelArgument, boots, nothing_can_run, print};
 use crate::error::{Error, Result};
 use crate::runner::catalogue::Row;
 use crate::runner::choice::{choose, choose_one};
 use crate::runner::events::{Event, Finished, Reporter};
 use crate::runner::evidence::account;
+use crate::runner::history::History;
 use crate::runner::kernels::Choice;
 use crate::runner::places::Places;
 use crate::runner::policy::Policy;
@@ -56,12 +57,15 @@ pub(super) fn show(
     }
     let case = choose_one(registry, filter)?;
     let choice = Choice::among(kernel.allowed()?);
-    let means = match Means::new(registry, choice, Policy::asked(), Places::find(), true) {
+    let places = Places::find();
+    let means = match Means::new(registry, choice, Policy::asked(), places.clone(), true) {
         Ok(means) => means,
         Err(unmet) => return Ok(nothing_can_run(&unmet)),
     };
-    let mut seen = Seen::default();
-    pool::run(&[case], &means, 1, &mut [&mut seen]);
+    boots::warn(&[case], &means);
+    // Who wants to see one case does not miss its record, where that cannot be written.
+    let (mut seen, mut history) = (Seen::default(), History::new(registry, places));
+    pool::run(&[case], &means, 1, &mut [&mut seen, &mut history]);
     let finished = match seen {
         Seen { finished: Some(finished), .. } => finished,
         Seen { ignored, .. } => {

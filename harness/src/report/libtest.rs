@@ -10,17 +10,23 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use super::wants::Wants;
 use crate::error::Result;
 use crate::runner::case::Case;
 use crate::runner::events::{CaseOutcome, Counts, Event, Finished, Repeat, Reporter};
 use crate::runner::evidence::account;
+use crate::runner::history::History;
 use crate::runner::kernels::{Allowed, Choice, Target};
 use crate::runner::places::Places;
 use crate::runner::policy::Policy;
 use crate::runner::pool::{self, Means};
 use crate::runner::registry::{Problems, Registry};
+use crate::runner::shard::Share;
 use crate::runner::span::span;
 use crate::runner::{jobs, roles};
+
+/// Set for every test that nextest runs.
+const NEXTEST: &str = "NEXTEST";
 
 /// The whole of a test target's `main` (`harness = false`): runs the cases the way `cargo test`
 /// and `cargo nextest` expect. Exit codes: 0 all passed, 101 a case failed, 2 wrong use, 3 the
@@ -47,10 +53,21 @@ pub fn test_main(gather: impl Fn() -> std::result::Result<Registry, Problems>) -
         Err(error) => return wrong_use(&error),
     };
     let policy = Policy::asked();
+    let share = match Share::asked(None, &[]) {
+        Ok(share) => share,
+        Err(error) => return wrong_use(&error),
+    };
 
     let named = |case: &Case| Trial::test(case.name.clone(), || Ok(()));
     let chosen = |case: &&Case| !arguments.is_filtered_out(&named(case).with_ignored_flag(true));
-    let (chosen, others): (Vec<_>, Vec<_>) = registry.cases().iter().partition(chosen);
+    let (mut chosen, others): (Vec<_>, Vec<_>) = registry.cases().iter().partition(chosen);
+    if let Some(share) = share {
+        let (mine, words) = share.of(registry.cases(), chosen);
+        if !arguments.list {
+            eprintln!("lastack: {words}");
+        }
+        chosen = mine;
+    }
     // What is filtered out is counted by libtest-mimic, so it must see it; nobody needs to ask
     // the machine about it.
     let others = others.into_iter().map(named);
@@ -61,7 +78,8 @@ pub fn test_main(gather: impl Fn() -> std::result::Result<Registry, Problems>) -
         let trials = chosen.into_iter().map(listed).chain(others).collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
-    let means = match Means::new(&registry, choice, policy.clone(), Places::find(), false) {
+    let places = Places::find();
+    let means = match Means::new(&registry, choice, policy.clone(), places.clone(), false) {
         Ok(means) => means,
         Err(unmet) => {
             eprintln!("lastack: this machine can run no case: {unmet}");
@@ -74,11 +92,21 @@ pub fn test_main(gather: impl Fn() -> std::result::Result<Registry, Problems>) -
     let wanted: BTreeSet<String> = wanted.map(|trial| trial.name().to_owned()).collect();
     let cases: Vec<_> = chosen.into_iter().filter(|case| wanted.contains(&case.name)).collect();
     trials.extend(others);
+    // nextest has a record of its own, and would have this one rewritten once a case.
+    let in_one = std::env::var_os(NEXTEST).is_none();
+    let mut history = in_one.then(|| History::new(&registry, places));
     let conclusion = std::thread::scope(|scope| {
-        scope.spawn(|| pool::run(&cases, &means, threads, &mut [&mut tests]));
+        scope.spawn(|| {
+            let mut reporters: Vec<&mut dyn Reporter> = vec![&mut tests];
+            reporters.extend(history.as_mut().map(|history| history as &mut dyn Reporter));
+            pool::run(&cases, &means, threads, &mut reporters)
+        });
         libtest_mimic::run(&arguments, trials)
     });
     tests.sum_up();
+    if let Some(trouble) = history.as_ref().and_then(History::trouble) {
+        eprintln!("lastack: `run --failed` will not know of this run: {trouble}");
+    }
     conclusion.exit_code()
 }
 
@@ -103,8 +131,8 @@ struct Tests {
     /// Those of which it is known before that they cannot run. Who asks for them by `--ignored`
     /// is told so by a failure: a skip is never a pass.
     unrunnable: BTreeSet<String>,
-    /// Why cases are ignored, and how many.
-    reasons: BTreeMap<String, usize>,
+    /// Why cases are ignored.
+    wants: Wants,
     /// On each virtual kernel: how many cases, and the longest.
     ran: BTreeMap<String, (usize, Duration)>,
     inconclusive: Vec<String>,
@@ -159,9 +187,9 @@ impl Tests {
     /// Says on standard error what the lines of libtest cannot carry: where cases ran, why some
     /// did not, and last what stays inconclusive.
     fn sum_up(&self) {
-        for (reason, count) in &self.reasons {
-            let cases = if *count == 1 { "case is" } else { "cases are" };
-            eprintln!("lastack: {count} {cases} ignored: {reason}");
+        for (count, want) in self.wants.in_few_lines("`lastack list` has them all") {
+            let cases = if count == 1 { "case is" } else { "cases are" };
+            eprintln!("lastack: {count} {cases} ignored{want}");
         }
         for (place, (cases, longest)) in &self.ran {
             let cases = if *cases == 1 { "1 case".to_owned() } else { format!("{cases} cases") };
@@ -177,7 +205,7 @@ impl Reporter for Tests {
     fn event(&mut self, event: &Event<'_>) -> Result {
         match event {
             Event::CaseIgnored { case, unmet } => {
-                *self.reasons.entry(unmet.to_string()).or_default() += 1;
+                self.wants.add(unmet);
                 let reason = format!("cannot run here: {unmet}");
                 let told = match self.unrunnable.contains(&case.name) {
                     true => Err(Failed::from(reason)),

@@ -2,7 +2,9 @@
 
 pub mod junit;
 pub mod libtest;
+mod progress;
 pub mod terminal;
+mod wants;
 
 /// What the last line of a run says of cases that the machine was too slow to judge, twice.
 fn inconclusive(names: &[String]) -> String {

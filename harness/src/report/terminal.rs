@@ -5,10 +5,14 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::progress::Progress;
+use super::wants::Wants;
 use crate::error::Result;
 use crate::runner::case::Case;
 use crate::runner::events::{CaseOutcome, Counts, Event, Finished, Place, Repeat, Reporter};
 use crate::runner::evidence::account;
+use crate::runner::needs::Unmet;
+use crate::runner::record::Record;
 use crate::runner::span::span;
 
 /// One column less than the narrowest terminal in use: a line that wraps cannot be redrawn.
@@ -20,13 +24,12 @@ pub struct Terminal<W> {
     out: W,
     live: bool,
     colour: bool,
-    began: Instant,
-    cases: usize,
-    running: Vec<String>,
+    verbose: bool,
+    progress: Progress,
     families: BTreeMap<&'static str, Tally>,
     failures: Vec<String>,
     inconclusive: Vec<String>,
-    reasons: BTreeMap<String, usize>,
+    wants: Wants,
     /// On each virtual kernel: how many cases, and the longest.
     virtually: BTreeMap<String, (usize, Duration)>,
 }
@@ -57,15 +60,26 @@ impl<W: Write> Terminal<W> {
             out,
             live,
             colour,
-            began: Instant::now(),
-            cases: 0,
-            running: Vec::new(),
+            verbose: false,
+            progress: Progress::default(),
             families: BTreeMap::new(),
             failures: Vec::new(),
             inconclusive: Vec::new(),
-            reasons: BTreeMap::new(),
+            wants: Wants::default(),
             virtually: BTreeMap::new(),
         }
+    }
+
+    /// With every reason for which cases are ignored at the end, and not only what would help most.
+    #[must_use]
+    pub fn verbose(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
+    }
+
+    /// With the time that is left of a run of these cases, by the times they took last.
+    #[must_use]
+    pub fn expecting(self, cases: &[&Case], record: &Record) -> Self {
+        Self { progress: Progress::expecting(cases, record), ..self }
     }
 
     fn total(&self) -> Tally {
@@ -78,7 +92,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn finished(&mut self, case: &Case, finished: &Finished) -> std::io::Result<()> {
-        self.running.retain(|name| *name != case.name);
+        self.progress.done(&case.name, finished.counts == Counts::Failed);
         let tally = self.families.entry(case.family).or_default();
         tally.time += finished.elapsed;
         if let Place::Virtual { release } = &finished.place {
@@ -120,9 +134,10 @@ impl<W: Write> Terminal<W> {
         self.draw()
     }
 
-    fn ignored(&mut self, case: &Case, reason: &str) -> std::io::Result<()> {
+    fn ignored(&mut self, case: &Case, unmet: &Unmet) -> std::io::Result<()> {
+        self.progress.done(&case.name, false);
         self.families.entry(case.family).or_default().ignored += 1;
-        *self.reasons.entry(reason.to_owned()).or_default() += 1;
+        self.wants.add(unmet);
         if !self.live {
             let mark = Mark::Ignored.padded(self.colour);
             writeln!(self.out, "{mark} {:>9}  {}", "", case.name)?;
@@ -131,7 +146,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn repeated(&mut self, case: &Case, why: &Repeat) -> std::io::Result<()> {
-        self.running.retain(|name| *name != case.name);
+        self.progress.stopped(&case.name);
         if let Repeat::TooSlow(why) = why {
             self.clear()?;
             let mark = Mark::Repeated.padded(self.colour);
@@ -148,19 +163,9 @@ impl<W: Write> Terminal<W> {
         if !self.live {
             return Ok(());
         }
-        let total = self.total();
-        let done = total.passed + total.failed + total.ignored;
-        let mut line = format!("{done}/{} ", self.cases);
-        if total.failed > 0 {
-            line.push_str(&format!("{} failed ", total.failed));
-        }
-        line.push_str(&format!("{:.1} s ", self.began.elapsed().as_secs_f64()));
-        // The one that has run longest is the one worth naming.
-        if let Some(first) = self.running.first() {
-            line.push_str(&format!("{} running: {first}", self.running.len()));
-        }
         self.clear()?;
-        write!(self.out, "{}", line.chars().take(LINE).collect::<String>())?;
+        let line = self.progress.line(Instant::now(), LINE);
+        write!(self.out, "{line}")?;
         self.out.flush()
     }
 
@@ -183,8 +188,15 @@ impl<W: Write> Terminal<W> {
             let longest = span(*longest);
             writeln!(self.out, "\n{cases} on the virtual kernel {release}, the longest {longest}")?;
         }
-        for (reason, count) in &self.reasons {
-            writeln!(self.out, "\n{count} ignored: {reason}")?;
+        let wants = match self.verbose {
+            true => self.wants.in_full(),
+            false => self.wants.in_few_lines("--verbose has them all"),
+        };
+        if !wants.is_empty() {
+            writeln!(self.out)?;
+        }
+        for (count, want) in wants {
+            writeln!(self.out, "{count} ignored{want}")?;
         }
         if !self.failures.is_empty() {
             writeln!(self.out, "\nfailed:")?;
@@ -209,14 +221,13 @@ impl<W: Write> Reporter for Terminal<W> {
     fn event(&mut self, event: &Event<'_>) -> Result {
         // Whoever closed the pipe (`| head`) has seen enough; the exit code tells the rest.
         let _ = match event {
-            Event::RunStarted { cases, .. } => {
-                self.cases = *cases;
-                self.began = Instant::now();
+            Event::RunStarted { cases, jobs } => {
+                self.progress.run_started(*cases, *jobs);
                 Ok(())
             }
-            Event::CaseIgnored { case, unmet } => self.ignored(case, &unmet.to_string()),
+            Event::CaseIgnored { case, unmet } => self.ignored(case, unmet),
             Event::CaseStarted { case } => {
-                self.running.push(case.name.clone());
+                self.progress.started(&case.name, Instant::now());
                 Ok(())
             }
             Event::CaseRepeated { case, why } => self.repeated(case, why),
@@ -286,6 +297,7 @@ impl fmt::Display for Mark {
 mod tests {
     use super::*;
     use crate::report::tests::{finished, no_nft, registry};
+    use crate::runner::record::{Last, Verdict};
 
     #[test]
     fn a_case_in_virtual_time_says_so_and_for_how_long() {
@@ -379,5 +391,60 @@ mod tests {
              \n\
              0 passed, 1 failed, 1 ignored in 1.6 s\n"
         );
+    }
+
+    #[test]
+    fn a_terminal_sees_how_far_the_run_is_in_one_line() {
+        let registry = registry();
+        let [close, zero] = registry.cases() else { panic!("two cases") };
+        let mut record = Record::default();
+        for case in [close, zero] {
+            let minutes = Duration::from_secs(300);
+            record.note(&case.name, Last::new(Verdict::Passed, minutes, None));
+        }
+        let mut text = Vec::new();
+        let terminal = Terminal::new(&mut text, true, false);
+        let mut terminal = terminal.expecting(&[close, zero], &record);
+        let failed = finished(CaseOutcome::Failed("expected FIN".into()), 1500);
+        for event in [
+            Event::RunStarted { cases: 2, jobs: 1 },
+            Event::CaseStarted { case: zero },
+            Event::CaseStarted { case: close },
+            Event::Tick,
+            Event::CaseFinished { case: close, finished: &failed },
+        ] {
+            terminal.event(&event).unwrap();
+        }
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<_> = text.split("\r\x1b[K").collect();
+        assert_eq!(lines[1], "0/2 done, 5m00s left; 2 running, 0 s: linger::zero");
+        let last = "1/2 done, 1 failed, 5m00s left; 1 running, 0 s: linger::zero";
+        assert_eq!(lines.last(), Some(&last));
+    }
+
+    #[test]
+    fn reasons_are_summed_up_by_remedy_unless_all_are_asked_for() {
+        let registry = registry();
+        let slow = |reason: &str| Unmet {
+            need: "virtual-time".into(),
+            reason: reason.into(),
+            remedy: "scripts/setup".into(),
+        };
+        let (one, two) = (slow("it takes 1m00s"), slow("it takes 2h00m00s"));
+        let told = |verbose| {
+            let mut text = Vec::new();
+            let mut terminal = Terminal::new(&mut text, false, false).verbose(verbose);
+            for (case, unmet) in registry.cases().iter().zip([&one, &two]) {
+                terminal.event(&Event::CaseIgnored { case, unmet }).unwrap();
+            }
+            terminal.event(&Event::RunFinished { elapsed: Duration::from_secs(1) }).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        let few = told(false);
+        assert!(few.contains("\n\n2 ignored for want of virtual-time; scripts/setup\n\n"), "{few}");
+        let all = told(true);
+        let both = "\n1 ignored: it takes 1m00s; scripts/setup\n\
+                    1 ignored: it takes 2h00m00s; scripts/setup\n";
+        assert!(all.contains(both), "{all}");
     }
 }

@@ -1,8 +1,10 @@
 //! Which cases a person means.
 
 use super::case::Case;
+use super::places::Places;
+use super::record::Record;
 use super::registry::Registry;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// How many names are suggested to someone who mistyped one.
 const SUGGESTIONS: usize = 3;
@@ -26,6 +28,21 @@ pub fn choose<'r>(
         filters.is_empty() || filters.iter().any(|filter| means(filter, exact, case))
     };
     Ok(registry.cases().iter().filter(meant).collect())
+}
+
+/// Of the cases chosen, those that failed when they last ran in this build.
+///
+/// # Errors
+/// Nothing is recorded, or the record is damaged: what to do.
+pub fn failed<'r>(chosen: Vec<&'r Case>, places: &Places) -> Result<Vec<&'r Case>> {
+    let again = "a run without --failed makes one";
+    let record = Record::of(places).context(|| format!("find what failed last ({again})"))?;
+    let record = record.ok_or_else(|| {
+        let file = places.record();
+        let why = format!("there is no record of runs, {}; {again}", file.display());
+        Error::usage(format!("failed to find what failed last: {why}"))
+    })?;
+    Ok(chosen.into_iter().filter(|case| record.failed(&case.name)).collect())
 }
 
 /// The one case that a filter means: the one of exactly that name, or the only one it matches.

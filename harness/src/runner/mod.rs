@@ -4,7 +4,7 @@
 //! [`needs`] and [`elsewhere`] what can run it, [`kernels`] where it is run; [`launch`] runs one
 //! case from start to evidence, [`virtual_kernels`] run many, [`pool`] runs whatever was chosen and
 //! tells it as [`events`], whose consumers are in [`report`](crate::report). [`policy`] says what
-//! counts as what. [`roles`] is how this same program becomes the processes of a case.
+//! counts as what, [`shard`] which cases are this machine's; [`history`] keeps a [`record`]. [`roles`] is how this same program becomes the processes of a case.
 
 pub mod artefacts;
 mod batch;
@@ -16,6 +16,7 @@ mod door;
 pub mod elsewhere;
 pub mod events;
 pub mod evidence;
+pub mod history;
 pub mod inside;
 pub mod jobs;
 mod keeper;
@@ -26,9 +27,11 @@ pub mod places;
 pub mod policy;
 pub mod pool;
 pub mod protocol;
+pub mod record;
 pub mod registration;
 pub mod registry;
 pub mod roles;
+pub mod shard;
 pub mod span;
 
 pub mod variants;

@@ -1,4 +1,4 @@
-//! Where evidence is kept: `target/lastack/`, one directory a failed attempt.
+//! Where evidence is kept: `target/lastack/`, one directory a failed attempt, and the record of runs.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use tempfile::Builder;
 
 use crate::error::{Context, Result};
 
-/// The build's own directory, where nothing is written unless a case leaves evidence.
+/// The build's own directory, where nothing is written but what cases leave and how they came out.
 #[derive(Debug, Clone)]
 pub struct Places {
     target: PathBuf,
@@ -42,6 +42,12 @@ impl Places {
     #[must_use]
     pub fn evidence(&self) -> PathBuf {
         self.target.join("lastack")
+    }
+
+    /// Where it is recorded how every case came out when it last ran.
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.evidence().join("last-run.json")
     }
 
     /// A new directory for one attempt at the case `name`, never used before.
@@ -123,8 +129,7 @@ impl Places {
     /// programs built into the same directory, so that it also holds under nextest, which runs
     /// each case by a program of its own. None if the directory cannot be locked.
     ///
-    /// The lock is on the directory itself: it needs no file, so a pass writes nothing and a
-    /// full disk changes nothing.
+    /// The lock is on the directory itself: it needs no file, so a full disk changes nothing.
     #[must_use]
     pub fn gate(&self, alone: bool) -> Option<Gate> {
         let how = if alone { FlockArg::LockExclusive } else { FlockArg::LockShared };

@@ -57,6 +57,9 @@ pub fn plain(command: &mut Command) -> &mut Command {
         "LASTACK_DENY_SKIPS",
         "LASTACK_ALLOW_SKIPS",
         "LASTACK_KERNEL",
+        "LASTACK_SHARD",
+        "LASTACK_TIMES",
+        "NEXTEST",
         "RUST_BACKTRACE",
     ] {
         command.env_remove(name);

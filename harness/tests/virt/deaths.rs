@@ -142,5 +142,5 @@ fn refuses_words() -> Checked {
 fn wants_qemu() -> Checked {
     let seen = run(life("holder", &[""]).env("PATH", "/nonexistent"))?;
     seen.ends(1)?.complains("there is no program qemu-system-x86_64")?;
-    seen.complains("install qemu-system-x86 (scripts/setup)").map(drop)
+    seen.complains("install qemu-system-x86 (scripts/setup").map(drop)
 }

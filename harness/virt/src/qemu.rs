@@ -81,7 +81,7 @@ pub(super) fn program() -> Result<PathBuf, Lack> {
     }
     program::find(PROGRAM).ok_or_else(|| Lack {
         reason: format!("there is no program {PROGRAM}"),
-        remedy: "install qemu-system-x86 (scripts/setup)".to_owned(),
+        remedy: "install qemu-system-x86 (scripts/setup, 300 MB)".to_owned(),
     })
 }
 

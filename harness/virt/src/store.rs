@@ -62,7 +62,7 @@ impl Kernel {
         let what = asked.map_or("no kernel".to_owned(), |word| format!("no kernel {word}"));
         Err(Lack {
             reason: format!("there is {what} in {}", among.join(" or ")),
-            remedy: format!("unpack one (scripts/setup), or name its folder in {VARIABLE}"),
+            remedy: format!("unpack one (scripts/setup, 300 MB), or name its folder in {VARIABLE}"),
         })
     }
 
