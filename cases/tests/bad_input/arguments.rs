@@ -47,6 +47,7 @@ pub fn unknown_words() -> Checked {
     refuses(&["show", "GC-02::ipv4", "--kernel", "virtual="], "virtual=WHICH")?;
     refuses(&["matrix", "--kernel", "hots"], "it should be host, virtual, or")?;
     refuses(&["matrix", "no_such_thing_at_all"], "no_such_thing_at_all")?;
+    refuses(&["matrix", "--json", "--markdown"], "cannot be used with")?;
     refuses(&["doctor", "--xml"], "unexpected argument")?;
     refuses(&["new", "graceful_close"], "NAME")?;
     refuses(&["new", "linger", "x", "--covers", "LI-99"], "LI-99 is no row of the catalogue")?;

@@ -17,6 +17,7 @@ use crate::sys::probe;
 use crate::virt::Kernel;
 
 mod cell;
+mod markdown;
 mod table;
 
 use cell::Cell;
@@ -58,9 +59,10 @@ pub(super) fn matrix(registry: &Registry, arguments: &MatrixArguments) -> Result
         columns.push((label, column));
     }
     let matrix = Matrix::of(&cases, columns);
-    match arguments.json {
-        true => json(&matrix),
-        false => print(&matrix.in_words()),
+    match (arguments.json, arguments.markdown) {
+        (true, _) => json(&matrix),
+        (_, true) => print(&markdown::of(&matrix)),
+        _ => print(&matrix.in_words()),
     }
     Ok(matrix.exit())
 }

@@ -146,6 +146,9 @@ struct MatrixArguments {
     /// As JSON: every case on every kernel, and whether these differ
     #[arg(long)]
     json: bool,
+    /// As tables in Markdown: how many passed where, and where kernels differ
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 #[derive(Debug, clap::Args)]

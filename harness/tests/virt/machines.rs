@@ -34,12 +34,10 @@ pub fn image() -> Checked<Image> {
 }
 
 fn is_tried() -> Checked {
-    let cache = Places::find().images();
-    for kernel in Kernel::all() {
-        let boot = trial::boot(&kernel, &[], &cache)?;
-        same((boot.image > 1 << 20, boot.boot > boot.build), (true, true))?;
-    }
-    Ok(())
+    // The newest: the other tests are of the oldest, and the doctor's boots all.
+    let kernel = Kernel::all().pop().ok_or("there is no kernel")?;
+    let boot = trial::boot(&kernel, &[], &Places::find().images())?;
+    same((boot.image > 1 << 20, boot.boot > boot.build), (true, true))
 }
 
 /// A virtual kernel that is up, as its first word proves; `manifest` follows on that.

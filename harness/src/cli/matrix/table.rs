@@ -9,22 +9,25 @@ use super::cell::{Cell, differ};
 use crate::cli::{Exit, nothing_can_run};
 use crate::runner::case::Case;
 
+/// What can become of a case, in the order that tables have.
+pub(super) const VERDICTS: [&str; 4] = ["ok", "FAILED", "ignored", "too slow"];
+
 /// Up to so many cases are shown one by one; of more, only those in which kernels differ.
 const SHOWN: usize = 40;
 
 #[derive(Debug, Serialize)]
-struct Row {
-    name: String,
+pub(super) struct Row {
+    pub(super) name: String,
     id: Vec<&'static str>,
-    differs: bool,
+    pub(super) differs: bool,
     /// In the order of the matrix's kernels.
-    on: Vec<Cell>,
+    pub(super) on: Vec<Cell>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Matrix {
-    kernels: Vec<String>,
-    cases: Vec<Row>,
+    pub(super) kernels: Vec<String>,
+    pub(super) cases: Vec<Row>,
 }
 
 impl Matrix {
@@ -39,7 +42,8 @@ impl Matrix {
         Self { kernels, cases: cases.iter().map(row).collect() }
     }
 
-    fn count(&self, verdict: &str, kernel: usize) -> usize {
+    /// On how many cases this kernel came to this verdict.
+    pub(super) fn count(&self, verdict: &str, kernel: usize) -> usize {
         let of = |row: &&Row| row.on.get(kernel).is_some_and(|cell| cell.verdict == verdict);
         self.cases.iter().filter(of).count()
     }
@@ -71,7 +75,7 @@ impl Matrix {
             let mark = if row.differs { "  differs" } else { "" };
             let _ = writeln!(text, "{:width$}{cells}{mark}", row.name);
         }
-        for verdict in ["ok", "FAILED", "ignored", "too slow"] {
+        for verdict in VERDICTS {
             let counts = (0..self.kernels.len()).map(|kernel| self.count(verdict, kernel));
             let counts: String = counts.map(|count| format!("  {count:>8}")).collect();
             let _ = writeln!(text, "{verdict:width$}{counts}");
@@ -98,6 +102,7 @@ impl Matrix {
 mod tests {
     use super::*;
     use crate::cli::matrix::cell::tests::{cell, ignored};
+    use crate::cli::matrix::markdown;
 
     #[test]
     fn a_matrix_shows_each_case_and_where_kernels_differ() {
@@ -132,6 +137,19 @@ mod tests {
              \x20   [2] ignored: no\n\
              \n\
              1 of 2 cases differ between 2 kernels\n"
+        );
+        assert_eq!(
+            markdown::of(&matrix),
+            "| cases | host 6.18.5 | virtual 6.1.0 |\n\
+             | --- | --: | --: |\n\
+             | ok | 2 | 1 |\n\
+             | FAILED | 0 | 0 |\n\
+             | ignored | 0 | 1 |\n\
+             | too slow | 0 | 0 |\n\
+             \n\
+             | where they differ | host 6.18.5 | virtual 6.1.0 |\n\
+             | --- | --- | --- |\n\
+             | `a::other` | ok | ignored: no |\n"
         );
         assert_eq!(matrix.exit(), Exit::AllWell);
     }
