@@ -11,6 +11,7 @@ use std::{
     io::{BufWriter, Write},
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -18,6 +19,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::{
     archive::{Archive, is_whole},
     init, modules, program,
+    programs::ProgramImage,
     store::Kernel,
 };
 use lastack_sys::error::{Context, Result};
@@ -30,6 +32,8 @@ pub struct Image {
     /// A file without a name: ten times as much as the modules, and this program need not hold it.
     programs: File,
     programs_size: usize,
+    /// Programs that are too large for it, or more than one file.
+    mounted: Option<Arc<ProgramImage>>,
 }
 
 impl Image {
@@ -43,6 +47,17 @@ impl Image {
     #[must_use]
     pub fn size(&self) -> usize {
         self.modules.len() + self.programs_size
+    }
+
+    /// The same, with these programs to be mounted beside its own.
+    #[must_use]
+    pub fn with(self, mounted: Arc<ProgramImage>) -> Self {
+        Self { mounted: Some(mounted), ..self }
+    }
+
+    /// The programs to be mounted.
+    pub(super) fn mounted(&self) -> Option<&ProgramImage> {
+        self.mounted.as_deref()
     }
 
     /// The file system of one machine: the image, and its manifest.
@@ -72,7 +87,7 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
         }
     };
     let (programs, programs_size) = of_programs(programs)?;
-    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size })
+    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size, mounted: None })
 }
 
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {

@@ -23,7 +23,7 @@ use nix::{
     },
 };
 
-use super::port::Message;
+use super::{port::Message, programs};
 use lastack_sys::error::{Context, Result};
 use lastack_sys::probe;
 
@@ -125,6 +125,7 @@ fn configure() -> Result {
             .context(|| format!("mount {place} on the virtual kernel"))?;
     }
     load_modules()?;
+    programs::mount::all()?;
     for (name, value) in QUIET {
         // One that a kernel does not have does not keep it busy.
         let _ = fs::write(format!("/proc/sys/{name}"), value);

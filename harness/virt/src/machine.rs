@@ -36,6 +36,10 @@ pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 /// few cases.
 const WORKING_MEMORY: usize = 192;
 
+/// A kernel keeps a record of 64 bytes of every page that it has, also of those of an image of
+/// programs, which are no part of its memory.
+const PAGES_PER_WORD: usize = 4096 / 64;
+
 /// A running machine. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Machine {
@@ -128,7 +132,10 @@ impl Machine {
         let program = qemu::program()
             .map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
         let memory = qemu::memory().context(context)?;
-        let least = (image.size() + manifest.len()).div_ceil(1 << 20) * 2 + WORKING_MEMORY;
+        let mounted =
+            image.mounted().map_or(0, |programs| programs.size() as usize / PAGES_PER_WORD);
+        let least =
+            ((image.size() + manifest.len()) * 2 + mounted).div_ceil(1 << 20) + WORKING_MEMORY;
         if (memory as usize) < least {
             return Err(Error::system(context(), format!("{memory} MiB of memory are too little"))
                 .advise(format!("give it {least} or more ({})", qemu::MEMORY_VARIABLE)));
@@ -139,7 +146,10 @@ impl Machine {
             .map(File::from)
             .context(context)?;
         image.write(&mut file, manifest).context(context)?;
-        let mut command = qemu::command(&program, image.kernel().vmlinuz(), memory, file.into());
+        let mut command = {
+            let vmlinuz = image.kernel().vmlinuz();
+            qemu::command(&program, vmlinuz, memory, file.into(), image.mounted())
+        };
         let (leash, collar) = UnixStream::pair().context(context)?;
         let (tell, told) = mpsc::channel();
         let (started, start) = mpsc::channel();

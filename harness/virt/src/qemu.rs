@@ -14,7 +14,10 @@ use std::{
     process::Command,
 };
 
-use super::lack::Lack;
+use super::{
+    lack::Lack,
+    programs::{ProgramImage, mount},
+};
 use lastack_sys::{inside, program};
 
 /// The program.
@@ -59,10 +62,12 @@ const COMMAND_LINE: &[&str] = &[
     "init_on_alloc=0",
     // What wakes an idle kernel: with it five idle days take minutes, without it seconds.
     "nowatchdog psi=0 cgroup_disable=memory",
-    "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
     // `probe::VIRTUAL`
     "LASTACK_VIRTUAL=1",
 ];
+
+/// Where programs are looked for on a virtual kernel.
+pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// Where QEMU is.
 ///
@@ -94,17 +99,46 @@ pub(super) fn memory() -> Result<u32, String> {
 }
 
 /// The command that runs a virtual kernel.
-pub(super) fn command(program: &Path, vmlinuz: &Path, memory: u32, image: OwnedFd) -> Command {
+pub(super) fn command(
+    program: &Path,
+    vmlinuz: &Path,
+    memory: u32,
+    image: OwnedFd,
+    programs: Option<&ProgramImage>,
+) -> Command {
     let mut command = Command::new(program);
+    let mut words = format!("{} PATH={PATH}", COMMAND_LINE.join(" "));
+    let mut devices = Vec::new();
+    let mut more = String::new();
+    if let Some(programs) = programs {
+        words.push_str(&format!(" {}={}", mount::VARIABLE, programs.name()));
+        devices.extend(programs_device(programs));
+        more =
+            format!(",slots=1,maxmem={}M", u64::from(memory) + programs.size().div_ceil(1 << 20));
+    }
     command
         .args(MACHINE.iter().flat_map(|words| words.split(' ')))
-        .args(["-m", &format!("{memory}M")])
+        .args(["-m", &format!("{memory}M{more}")])
+        .args(devices)
         .arg("-kernel")
         .arg(vmlinuz)
-        .args(["-append", &COMMAND_LINE.join(" ")])
+        .args(["-append", &words])
         .stdin(image)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
     inside::end_with_this_thread(&mut command);
     command
+}
+
+/// An image of programs as memory that is there even without power. Shared, as all machines that
+/// map it read the same pages; read-only, as one that could write would keep its kernel waiting for
+/// a flush that comes late.
+fn programs_device(programs: &ProgramImage) -> [String; 4] {
+    let (path, size) = (programs.path(), programs.size());
+    let backend = format!(
+        "memory-backend-file,id=programs,mem-path={},size={size},share=on,readonly=on",
+        path.display()
+    );
+    let device = "virtio-pmem-pci,memdev=programs".to_owned();
+    ["-object".to_owned(), backend, "-device".to_owned(), device]
 }
