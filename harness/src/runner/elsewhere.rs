@@ -3,10 +3,12 @@
 //! What cannot be known is taken for met: the runner in it asks again, by trying.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use super::case::Case;
 use super::needs::{Need, Unmet};
 use crate::sys::program;
-use crate::virt::Kernel;
+use crate::virt::{self, Kernel, Lack};
 
 /// What a case is short of that no virtual kernel could be booted for, in an [`Unmet`].
 pub(super) const VIRTUAL: &str = "virtual";
@@ -29,8 +31,8 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
         // Cases are root there, the clock jumps, and what the kernel will answer is not known yet.
         Need::Root | Need::VirtualTime | Need::SockDestroy | Need::Sysctl(_) => Ok(()),
         Need::Guest => Err("a virtual kernel runs no further kernel".to_owned()),
-        // What this machine has is put into the image.
-        Need::Program(_) => return need.check(),
+        // What this machine has is put into an image, if it can be.
+        Need::Program(name) => return on_virtual(name, kernel).unwrap_or_else(|| need.check()),
         Need::Nft | Need::Reject | Need::Hold | Need::Conntrack
             if program::find("nft").is_none() =>
         {
@@ -50,14 +52,33 @@ pub fn check(need: Need, kernel: Option<&Kernel>) -> Result<(), Unmet> {
     answer.map_err(|reason| need.unmet(reason))
 }
 
-/// Which programs a virtual kernel must be given for cases of these needs, by name: nft for any, as
-/// a case says only when it runs that it uses packet rules.
-pub(super) fn programs(needs: impl Iterator<Item = Need>) -> BTreeSet<&'static str> {
-    let named = needs.filter_map(|need| match need {
-        Need::Program(name) => Some(name),
-        _ => None,
-    });
-    named.chain(["nft"]).collect()
+/// Which programs every virtual kernel is given, by name, in the file system it starts from: a case
+/// says only when it runs that it uses packet rules.
+pub(super) const PROGRAMS: [&str; 1] = ["nft"];
+
+/// Which programs of this machine cases of these needs declare, as far as a virtual kernel can be
+/// given them: in an image of their own, which the kernel mounts.
+pub(super) fn programs(needs: impl Iterator<Item = Need>) -> BTreeSet<PathBuf> {
+    let named: BTreeSet<_> = needs
+        .filter_map(|need| match need {
+            Need::Program(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    let found = named.into_iter().filter_map(program::find);
+    found.filter(|file| virt::programs::check(file, None).is_ok()).collect()
+}
+
+/// Whether a case wants programs beyond [`PROGRAMS`].
+pub(super) fn wants_programs(case: &Case) -> bool {
+    case.needs.iter().any(|need| matches!(need, Need::Program(_)))
+}
+
+/// Whether this machine's program can be given to a virtual kernel; nothing where there is none.
+fn on_virtual(name: &str, kernel: Option<&Kernel>) -> Option<Result<(), Unmet>> {
+    let answer = virt::programs::check(&program::find(name)?, kernel);
+    let need = format!("program {name}");
+    Some(answer.map_err(|Lack { reason, remedy }| Unmet { need, reason, remedy }))
 }
 
 fn modules(wanted: &[&str], kernel: Option<&Kernel>) -> Result<(), String> {

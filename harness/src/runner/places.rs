@@ -114,6 +114,14 @@ impl Places {
         }
     }
 
+    /// Gives what is kept for the next run to whoever owns the build.
+    pub fn hand_over_images(&self) {
+        let images = self.images();
+        let kept = std::fs::read_dir(&images).into_iter().flatten().flatten();
+        kept.for_each(|entry| self.hand_over(&entry.path()));
+        self.hand_over(&images);
+    }
+
     /// Gives what root made to whoever owns the build, so that `sudo cargo test` leaves nothing
     /// in `target/` that its owner cannot delete.
     pub fn hand_over(&self, path: &Path) {

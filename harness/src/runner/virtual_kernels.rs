@@ -1,6 +1,6 @@
 //! Cases on a virtual kernel: dealt out to as many machines as there are cores for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use super::elsewhere;
 use super::needs::Unmet;
 use super::places::Places;
 use super::registry::Registry;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::program;
 use crate::virt::template::Templates;
-use crate::virt::{Image, Kernel, Machine, MachineEvent, image};
+use crate::virt::{Image, Kernel, Machine, MachineEvent, image, programs};
 
 /// One that boots for fewer cases costs more than it saves.
 const WORTH_A_BOOT: usize = 16;
@@ -25,24 +25,25 @@ const JOBS: usize = 24;
 
 const FETCH: &str = "scripts/setup fetches kernels anew";
 
+const RUN_ON_HOST: &str = "or run it on this machine's kernel (--kernel host)";
+
 /// Runs cases on virtual kernels. Any number of threads may.
 #[derive(Debug)]
 pub struct VirtualKernels {
     places: Places,
     keep: bool,
-    programs: Vec<PathBuf>,
-    images: Mutex<BTreeMap<PathBuf, Result<Arc<Image>, Unmet>>>,
+    programs: BTreeSet<PathBuf>,
+    images: Mutex<BTreeMap<(PathBuf, bool), Result<Arc<Image>, Unmet>>>,
     templates: Templates,
 }
 
 impl VirtualKernels {
-    /// For the cases of this registry. An image holds what all of them need, however few are run,
-    /// so that the next run finds it made.
+    /// For the cases of this registry. An image of programs holds what all of them need, however few
+    /// are run, so that the next run finds it made.
     #[must_use]
     pub fn new(registry: &Registry, places: Places, keep: bool) -> Self {
         let needs = registry.cases().iter().flat_map(|case| case.needs.iter().copied());
         let programs = elsewhere::programs(needs);
-        let programs = programs.into_iter().filter_map(program::find).collect();
         let templates = Templates::within(places.images());
         Self { places, keep, programs, images: Mutex::default(), templates }
     }
@@ -56,7 +57,29 @@ impl VirtualKernels {
         jobs: usize,
         tell: &(dyn Fn(&'c Case, Progress) + Sync),
     ) {
-        let image = match self.image(kernel) {
+        // Without an image of programs a kernel is up sooner, and what is wrong with one is no
+        // matter to cases that use none.
+        let (with, without): (Vec<_>, Vec<_>) =
+            cases.iter().copied().partition(|case| elsewhere::wants_programs(case));
+        std::thread::scope(|scope| {
+            for (share, programs) in [(without, false), (with, true)] {
+                if !share.is_empty() {
+                    scope.spawn(move || self.run_alike(kernel, &share, programs, jobs, tell));
+                }
+            }
+        });
+    }
+
+    /// Runs cases that all want programs, or none.
+    fn run_alike<'c>(
+        &self,
+        kernel: &Kernel,
+        cases: &[&'c Case],
+        programs: bool,
+        jobs: usize,
+        tell: &(dyn Fn(&'c Case, Progress) + Sync),
+    ) {
+        let image = match self.image(kernel, programs) {
             Ok(image) => image,
             Err(unmet) => {
                 return cases.iter().for_each(|case| tell(case, Progress::Unmet(unmet.clone())));
@@ -85,7 +108,7 @@ impl VirtualKernels {
     /// # Errors
     /// It cannot run any: why, and what to do.
     pub fn try_out(&self, kernel: &Kernel) -> Result<Duration, Unmet> {
-        let image = self.image(kernel)?;
+        let image = self.image(kernel, false)?;
         let _seat = self.places.seat();
         let _gate = self.places.gate(false);
         let began = Instant::now();
@@ -95,18 +118,27 @@ impl VirtualKernels {
         answer.map_err(|unmet| Unmet { remedy: FETCH.to_owned(), ..unmet })
     }
 
-    /// The image for this kernel, made when first wanted.
-    fn image(&self, kernel: &Kernel) -> Result<Arc<Image>, Unmet> {
+    /// The image for this kernel, with programs to be mounted or without, made when first wanted.
+    fn image(&self, kernel: &Kernel, programs: bool) -> Result<Arc<Image>, Unmet> {
         let mut images = self.images.lock().expect("no builder of an image panics");
         let build = || {
-            let built = image::build(kernel, &self.programs, &self.places.images());
-            built.map(Arc::new).map_err(|error| Unmet {
+            let unmet = |error: Error, remedy: &str| Unmet {
                 need: elsewhere::VIRTUAL.to_owned(),
                 reason: error.to_string(),
-                remedy: FETCH.to_owned(),
-            })
+                remedy: remedy.to_owned(),
+            };
+            let own: Vec<_> = elsewhere::PROGRAMS.into_iter().filter_map(program::find).collect();
+            let built = image::build(kernel, &own, &self.places.images());
+            let built = built.map_err(|error| unmet(error, FETCH))?;
+            if !programs {
+                return Ok(Arc::new(built));
+            }
+            let mounted = programs::image(&self.programs, &self.places.images());
+            self.places.hand_over_images();
+            let mounted = mounted.map_err(|error| unmet(error, RUN_ON_HOST))?;
+            Ok(Arc::new(built.with(Arc::new(mounted))))
         };
-        images.entry(kernel.vmlinuz().to_owned()).or_insert_with(build).clone()
+        images.entry((kernel.vmlinuz().to_owned(), programs)).or_insert_with(build).clone()
     }
 }
 

@@ -8,20 +8,24 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
+mod images;
 mod inside;
 mod machines;
+mod programs;
 
 use std::process::ExitCode;
 
 use common::or_ignored;
 use lastack::virt::{Kernel, init};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 
 fn main() -> ExitCode {
     if init::is_here() {
         return init::main(|| inside::inside);
     }
     match common::this_life().as_deref() {
+        Some("maker") => common::told(images::make_one()),
+        Some("cramped") => common::told(programs::cramped()),
         Some(_) => common::told(deaths::hold_one()),
         None => libtest_mimic::run(&arguments(), tests()).exit_code(),
     }
@@ -38,5 +42,19 @@ fn arguments() -> Arguments {
 fn tests() -> Vec<Trial> {
     let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
     let tests = machines::TESTS.into_iter().chain(deaths::TESTS);
-    tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test)).collect()
+    let tests = tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test));
+    let without = obstacle.clone().or_else(programs::usual_obstacle);
+    let making = programs::obstacle(&["sh"]);
+    let made = images::TESTS.into_iter();
+    let made = made.map(|(name, test)| or_ignored(name.to_owned(), making.as_deref(), test));
+    let with = programs::TESTS.into_iter();
+    let with = with.map(|(name, test)| or_ignored(name.to_owned(), without.as_deref(), test));
+    // Nobody is told to install these, so that nobody is refused who has not.
+    let others = programs::OTHERS.into_iter().map(|(wanted, (name, test))| {
+        match without.clone().or_else(|| programs::obstacle(&[wanted])) {
+            Some(why) => Trial::ignorable_test(name, || Ok(Completion::ignored_with(why))),
+            None => Trial::test(name, test),
+        }
+    });
+    tests.chain(made).chain(with).chain(others).collect()
 }

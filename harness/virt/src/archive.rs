@@ -10,6 +10,7 @@ use cpio::newc::{Builder, trailer};
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DEVICE: u32 = 0o020_600;
+const LINK: u32 = 0o120_777;
 
 /// The kernel finds the next archive at a multiple of four; this one also pleases who reads it by
 /// sectors.
@@ -89,6 +90,16 @@ impl<W: Write> Archive<W> {
         } else {
             Ok(())
         }
+    }
+
+    /// A symbolic link.
+    pub(super) fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
+        let path = path.trim_start_matches('/');
+        if !self.files.insert(path.to_owned()) {
+            return Ok(());
+        }
+        self.folders_above(path)?;
+        self.entry(path, LINK, None, target.len() as u64, &mut target.as_bytes())
     }
 
     /// A character device.

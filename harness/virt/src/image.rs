@@ -11,6 +11,7 @@ use std::{
     io::{BufWriter, Write},
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -19,6 +20,7 @@ use super::{
     archive::{Archive, is_whole},
     init, modules,
     program::{self, Stamps},
+    programs::ProgramImage,
     store::Kernel,
 };
 use lastack_sys::error::{Context, Result};
@@ -32,6 +34,8 @@ pub struct Image {
     programs: File,
     programs_size: usize,
     stamp: u64,
+    /// Programs that are too large for it, or more than one file.
+    mounted: Option<Arc<ProgramImage>>,
 }
 
 impl Image {
@@ -45,6 +49,17 @@ impl Image {
     #[must_use]
     pub fn size(&self) -> usize {
         self.modules.len() + self.programs_size
+    }
+
+    /// The same, with these programs to be mounted beside its own.
+    #[must_use]
+    pub fn with(self, mounted: Arc<ProgramImage>) -> Self {
+        Self { mounted: Some(mounted), ..self }
+    }
+
+    /// The programs to be mounted.
+    pub(super) fn mounted(&self) -> Option<&Arc<ProgramImage>> {
+        self.mounted.as_ref()
     }
 
     /// What tells it from images of other contents, as far as the files say that it was built of.
@@ -83,7 +98,8 @@ pub fn build(kernel: &Kernel, programs: &[PathBuf], cache: &Path) -> Result<Imag
     };
     let (programs, programs_size, of_programs) = of_programs(programs)?;
     let stamp = stamp(&(of_kernel(kernel), of_programs));
-    Ok(Image { kernel: kernel.clone(), modules, programs, programs_size, stamp })
+    let kernel = kernel.clone();
+    Ok(Image { kernel, modules, programs, programs_size, stamp, mounted: None })
 }
 
 fn of_modules(kernel: &Kernel) -> Result<Vec<u8>> {

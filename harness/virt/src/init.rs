@@ -28,7 +28,7 @@ use nix::{
     time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
 };
 
-use super::{mailbox::Mailbox, port::Message, qemu};
+use super::{mailbox::Mailbox, port::Message, programs, qemu};
 use lastack_sys::error::{Context, Error, Result};
 use lastack_sys::probe;
 
@@ -212,6 +212,7 @@ fn configure() -> Result {
             .context(|| format!("mount {place} on the virtual kernel"))?;
     }
     load_modules()?;
+    programs::mount::all()?;
     for (name, value) in QUIET {
         // One that a kernel does not have does not keep it busy.
         let _ = fs::write(format!("/proc/sys/{name}"), value);

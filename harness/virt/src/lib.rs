@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`store`] says which kernels there are, [`image`] makes the file system a
 //! virtual kernel starts from, [`machine`] runs it and hears what it says (`qemu` says how),
-//! [`init`] is what runs first in it. [`trial`] boots one that has nothing to do. This room knows
+//! [`init`] is what runs first in it. [`programs`] gives it programs that have more than libraries. [`trial`] boots one that has nothing to do. This room knows
 //! nothing of cases: a virtual kernel is given a manifest, which only the function called in it
 //! reads, and says frames, which only who booted it reads.
 
@@ -25,6 +25,7 @@ mod mailbox;
 mod modules;
 mod port;
 mod program;
+pub mod programs;
 mod qemu;
 mod qmp;
 mod saved;
@@ -36,4 +37,5 @@ mod watch;
 pub use image::Image;
 pub use lack::Lack;
 pub use machine::{Machine, MachineEnd, MachineEvent};
+pub use programs::ProgramImage;
 pub use store::Kernel;

@@ -44,6 +44,10 @@ pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 /// few cases.
 const WORKING_MEMORY: usize = 192;
 
+/// A kernel keeps a record of 64 bytes of every page that it has, also of those of an image of
+/// programs, which are no part of its memory.
+const PAGES_PER_WORD: usize = 4096 / 64;
+
 /// A running machine. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Machine {
@@ -149,9 +153,9 @@ impl Machine {
     /// QEMU does not start, or what is asked for cannot be: why, and what to do.
     pub fn boot(image: &Image, manifest: &[u8]) -> Result<Self> {
         let boot = || {
-            let call = Call::new(image.kernel().vmlinuz())?;
+            let call = Call::new(image)?;
             let file = file_system(&call, image, Some(manifest))?;
-            Self::start(call.boot(file), None)
+            Self::start(call.boot(file)?, None)
         };
         boot().context(|| format!("boot virtual kernel {}", image.kernel().release))
     }
@@ -254,7 +258,8 @@ impl Drop for Machine {
 pub(super) fn file_system(call: &Call, image: &Image, manifest: Option<&[u8]>) -> Result<OwnedFd> {
     let context = || "make a file system".to_owned();
     let size = image.size() + manifest.map_or(0, <[u8]>::len);
-    let least = size.div_ceil(1 << 20) * 2 + WORKING_MEMORY;
+    let mounted = image.mounted().map_or(0, |programs| programs.size() as usize / PAGES_PER_WORD);
+    let least = (size * 2 + mounted).div_ceil(1 << 20) + WORKING_MEMORY;
     if (call.memory as usize) < least {
         let little = format!("{} MiB of memory are too little", call.memory);
         return Err(Error::system(context(), little)

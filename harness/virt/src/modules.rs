@@ -34,6 +34,8 @@ const USEFUL: &[&str] = &[
     "nft_reject_ipv6 nft_reject_netdev nft_numgen nft_limit nft_quota nft_hash nft_objref nft_log",
     // Routers.
     "nf_conntrack nf_conntrack_netlink nf_nat nft_ct nft_chain_nat nft_nat nft_masq nft_redir",
+    // Programs in memory of their own, and files over them.
+    "virtio_pmem nd_pmem overlay",
 ];
 
 /// Every module that a virtual kernel gets if its kernel has it, but for what these need.

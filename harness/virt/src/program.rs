@@ -1,7 +1,7 @@
 //! Programs for a virtual kernel: each with its loader and libraries, at the paths they have here.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
@@ -65,6 +65,15 @@ pub(super) fn configure<W: Write>(
     Ok(())
 }
 
+/// The program that loads the one in this file, if it is not loaded by the kernel alone.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn loader_of(file: &Path) -> Result<Option<PathBuf>> {
+    let opened = File::open(file).context(|| format!("read {}", file.display()))?;
+    Ok(loader(&ReadCache::new(opened)))
+}
+
 /// The program that loads this one, if it is not loaded by the kernel alone.
 fn loader(program: &ReadCache<File>) -> Option<PathBuf> {
     let header = Header::parse(program).ok()?;
@@ -74,7 +83,10 @@ fn loader(program: &ReadCache<File>) -> Option<PathBuf> {
 }
 
 /// The libraries that the loader would take, as it says itself.
-fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// One is not there, or the loader cannot load this file.
+pub(super) fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
     let context = || format!("ask {} for the libraries of {}", loader.display(), program.display());
     let output = Command::new(loader).arg("--list").arg(program).output().context(context)?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -94,6 +106,27 @@ fn libraries(loader: &Path, program: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Where a file with this path really is: without links in its folders, which are put into the
+/// archive, too. On a system of today `/lib` is a link, and it must not be a folder where what is
+/// mounted over this tree has it as a link.
+fn place<W: Write>(archive: &mut Archive<W>, path: &str) -> io::Result<String> {
+    let Some((folder, name)) = Path::new(path).parent().zip(Path::new(path).file_name()) else {
+        return Ok(path.to_owned());
+    };
+    let mut here = PathBuf::from("/");
+    for part in folder.components().skip(1) {
+        let next = here.join(part);
+        here = match next.is_symlink() {
+            true => fs::canonicalize(&next)?,
+            false => next.clone(),
+        };
+        if let (true, Some(link), Some(target)) = (here != next, next.to_str(), here.to_str()) {
+            archive.link(link, target)?;
+        }
+    }
+    Ok(here.join(name).to_string_lossy().into_owned())
+}
+
 /// Adds the file up to the end of what is loaded of it. Behind that are names and debug
 /// information, three quarters of a test's file, which would only fill the virtual kernel's memory.
 fn add<W: Write>(
@@ -102,6 +135,7 @@ fn add<W: Write>(
     file: &Path,
     stamps: &mut Stamps,
 ) -> io::Result<()> {
+    let path = &place(archive, path)?;
     let mut file = File::open(file)?;
     stamps.add(path, &file)?;
     let length = file.metadata()?.len();

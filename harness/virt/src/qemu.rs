@@ -13,11 +13,16 @@ use std::{
     fs::File,
     hash::Hash,
     os::fd::{AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
-use super::lack::Lack;
+use super::{
+    image::Image,
+    lack::Lack,
+    programs::{ProgramImage, mount},
+};
 use lastack_sys::{
     error::{Context, Error, Result},
     inside, program,
@@ -64,10 +69,12 @@ const COMMAND_LINE: &[&str] = &[
     "init_on_alloc=0",
     // What wakes an idle kernel: with it five idle days take minutes, without it seconds.
     "nowatchdog psi=0 cgroup_disable=memory",
-    "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
     // `probe::VIRTUAL`
     "LASTACK_VIRTUAL=1",
 ];
+
+/// Where programs are looked for on a virtual kernel.
+pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// Where QEMU is.
 ///
@@ -102,12 +109,16 @@ pub(super) fn memory() -> Result<u32, String> {
 /// other devices there are.
 pub(super) const PORT: &str = "lastack";
 
-/// A pmem device: a file that is memory to a virtual kernel, which finds it by its size.
+/// A pmem device: a file that is memory to a virtual kernel, which finds it by its size, or by what
+/// is in it.
+#[derive(Clone, Copy)]
 pub(super) struct Pmem<'f> {
     pub(super) id: &'static str,
     pub(super) file: &'f File,
     /// In bytes.
     pub(super) size: u64,
+    /// Whether the virtual kernel can only read it.
+    pub(super) read_only: bool,
 }
 
 /// What every machine of a kind has in common, whatever it is started for.
@@ -117,6 +128,8 @@ pub(super) struct Call {
     pub(super) vmlinuz: PathBuf,
     /// In MiB.
     pub(super) memory: u32,
+    /// Programs to be mounted.
+    programs: Option<Arc<ProgramImage>>,
 }
 
 /// The memory of a machine that is saved, or goes on from where one was.
@@ -131,24 +144,38 @@ impl Call {
     ///
     /// # Errors
     /// QEMU is not there, or the environment says something of no use.
-    pub(super) fn new(vmlinuz: &Path) -> Result<Self> {
+    pub(super) fn new(image: &Image) -> Result<Self> {
         let context = || "call QEMU".to_owned();
         let program =
             program().map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
         let memory = memory().context(context)?;
-        Ok(Self { program, vmlinuz: vmlinuz.to_owned(), memory })
+        let vmlinuz = image.kernel().vmlinuz().to_owned();
+        Ok(Self { program, vmlinuz, memory, programs: image.mounted().cloned() })
     }
 
     /// What a machine depends on beside its files: another is not a machine that was saved.
     pub(super) fn arguments(&self) -> impl Hash {
-        (MACHINE, SAVED, COMMAND_LINE, self.memory)
+        (MACHINE, SAVED, self.command_line(), self.memory)
+    }
+
+    fn command_line(&self) -> String {
+        let programs = self.programs.as_ref();
+        let programs = programs.map(|programs| format!("{}={}", mount::VARIABLE, programs.name()));
+        let words = COMMAND_LINE.iter().copied().chain(programs.as_deref());
+        format!("{} PATH={PATH}", words.collect::<Vec<_>>().join(" "))
     }
 
     /// The command that boots a virtual kernel from this file system.
-    pub(super) fn boot(&self, image: OwnedFd) -> Command {
+    ///
+    /// # Errors
+    /// Too many files are open here.
+    pub(super) fn boot(&self, image: OwnedFd) -> Result<Command> {
         let mut command = self.plain();
-        command.args(["-m", &format!("{}M", self.memory)]).args(INITRD).stdin(image);
-        command
+        let mut files = Files::default();
+        self.with_memory(&mut command, &[], &mut files)?;
+        files.hand_down(&mut command);
+        command.args(INITRD).stdin(image);
+        Ok(command)
     }
 
     /// The command that boots one which is to be saved: its memory is `memory`, and it has these
@@ -183,7 +210,7 @@ impl Call {
             .args(words(MACHINE))
             .arg("-kernel")
             .arg(&self.vmlinuz)
-            .args(["-append", &COMMAND_LINE.join(" ")])
+            .args(["-append", &self.command_line()])
             .stderr(Stdio::piped());
         inside::end_with_this_thread(&mut command);
         command
@@ -191,29 +218,56 @@ impl Call {
 
     fn saved(&self, memory: &Memory<'_>, pmem: &[Pmem<'_>], monitor: OwnedFd) -> Result<Command> {
         let mut command = self.plain();
-        let mut files = Vec::new();
-        let mut backend = |id: &str, file: &File, size: u64, shared: bool| -> Result<[String; 2]> {
-            let file = file.try_clone().context(|| "hand a file to QEMU".to_owned())?;
-            let (path, share) = (path(&file), if shared { "on" } else { "off" });
-            files.push(file.into());
-            let object =
-                format!("memory-backend-file,id={id},mem-path={path},size={size},share={share}");
-            Ok(["-object".to_owned(), object])
-        };
-        let own = u64::from(self.memory) << 20;
-        command.args(backend("ram", memory.file, own, memory.shared)?);
-        // Where devices' memory is mapped; it must hold them all, each from a round address on.
-        let most = own + pmem.iter().map(|device| device.size + PMEM_ROUND).sum::<u64>();
-        command.args(["-m", &format!("{own}B,slots=1,maxmem={most}B")]);
+        let mut files = Files::default();
+        let own = format!("id=ram,size={}M", self.memory);
+        command.args(files.backend(memory.file, &own, memory.shared)?);
         command.args(words(SAVED));
-        for Pmem { id, file, size } in pmem {
-            command.args(backend(id, file, *size, true)?);
-            command.args(["-device", &format!("virtio-pmem-pci,memdev={id}")]);
-        }
+        self.with_memory(&mut command, pmem, &mut files)?;
         command.args(["-chardev", &format!("socket,id=monitor,fd={}", monitor.as_raw_fd())]);
-        files.push(monitor);
-        inside::hand_down(&mut command, files);
+        files.0.push(monitor);
+        files.hand_down(&mut command);
         Ok(command)
+    }
+
+    /// Says how much memory the machine has, and which devices are memory, too: these, and the
+    /// programs. Those are shared, as all machines that map them read the same pages; and read
+    /// only, as one that could write would keep its kernel waiting for a flush that comes late.
+    fn with_memory(&self, command: &mut Command, pmem: &[Pmem<'_>], files: &mut Files) -> Result {
+        let programs = self.programs.iter().map(|programs| Pmem {
+            id: "programs",
+            file: programs.file(),
+            size: programs.size(),
+            read_only: true,
+        });
+        let mut most = u64::from(self.memory) << 20;
+        for Pmem { id, file, size, read_only } in programs.chain(pmem.iter().copied()) {
+            let read_only = if read_only { ",readonly=on" } else { "" };
+            command.args(files.backend(file, &format!("id={id},size={size}{read_only}"), true)?);
+            command.args(["-device", &format!("virtio-pmem-pci,memdev={id}")]);
+            // Where it is mapped, it begins at a round address.
+            most += size + PMEM_ROUND;
+        }
+        command.args(["-m", &format!("{}M,slots=1,maxmem={most}B", self.memory)]);
+        Ok(())
+    }
+}
+
+/// Files that QEMU gets beside its standard ones.
+#[derive(Default)]
+struct Files(Vec<OwnedFd>);
+
+impl Files {
+    /// The words that make this file memory of a machine, which is `what`.
+    fn backend(&mut self, file: &File, what: &str, shared: bool) -> Result<[String; 2]> {
+        let file = file.try_clone().context(|| "hand a file to QEMU".to_owned())?;
+        let (path, share) = (path(&file), if shared { "on" } else { "off" });
+        self.0.push(file.into());
+        let object = format!("memory-backend-file,{what},mem-path={path},share={share}");
+        Ok(["-object".to_owned(), object])
+    }
+
+    fn hand_down(self, command: &mut Command) {
+        inside::hand_down(command, self.0);
     }
 }
 

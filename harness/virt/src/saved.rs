@@ -163,7 +163,7 @@ impl Saved {
 
 /// The devices of a machine that is saved: the mailbox.
 fn pmem(mailbox: &File) -> Pmem<'_> {
-    Pmem { id: "mailbox", file: mailbox, size: mailbox::SIZE }
+    Pmem { id: "mailbox", file: mailbox, size: mailbox::SIZE, read_only: false }
 }
 
 /// What the files are: another boot of this machine, length, time of writing, or other bytes of

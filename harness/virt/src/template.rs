@@ -87,7 +87,7 @@ impl Templates {
     /// # Errors
     /// It cannot boot either.
     pub fn start(&self, image: &Image, manifest: &[u8]) -> Result<Started> {
-        let cloned = Call::new(image.kernel().vmlinuz()).ok().and_then(|call| {
+        let cloned = Call::new(image).ok().and_then(|call| {
             Template { of: self, name: name(&call, image), call, image }.clone(manifest)
         });
         match cloned {

@@ -1,0 +1,163 @@
+//! Runs of programs on this machine, to see what they say or what they open.
+//!
+//! strace(1) sees every file that is opened or looked for, needs no rights over a program that it
+//! starts itself, and follows what that starts. (fanotify(7) wants root. `/proc/PID/map_files` shows only what is
+//! mapped, and a loader that is asked, `LD_DEBUG`, only libraries.)
+
+use std::{
+    collections::BTreeSet,
+    io::{Read, Seek},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use lastack_sys::{
+    child::{Child, End},
+    error::{Context, Error, Result},
+    inside, program as programs,
+};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::lack::Lack;
+
+/// A run that is to end by itself and does not, ends then.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What sees which files are opened.
+pub(super) const STRACE: &str = "strace";
+
+/// Whether runs can be recorded here.
+pub(super) fn strace() -> Result<PathBuf, Lack> {
+    programs::find(STRACE).ok_or_else(|| Lack {
+        reason: format!("there is no program {STRACE}"),
+        remedy: "install strace (scripts/setup)".to_owned(),
+    })
+}
+
+/// What a program says on both its outputs.
+///
+/// # Errors
+/// It does not start, does not end, or fails.
+pub(super) fn answer(file: &Path, arguments: &[&str]) -> Result<String> {
+    let context = || format!("ask {} what belongs to it", file.display());
+    let mut command = Command::new(file);
+    command.args(arguments);
+    let (end, said) = run(command).context(context)?;
+    match end {
+        End::Exited(0) => Ok(said),
+        end => Err(Error::system(context(), format!("it {end}: {}", said.trim()))),
+    }
+}
+
+/// The files that a program and what it starts have opened or executed, or only looked whether they
+/// are there (Python reads the one file where it sees the other), by the paths it had for them. How
+/// it ends is not looked at: what it opened, it opened.
+///
+/// # Errors
+/// It cannot be recorded, or does not end.
+pub(super) fn opened(file: &Path, arguments: &[&str]) -> Result<BTreeSet<PathBuf>> {
+    let context = || format!("record what {} opens", file.display());
+    let strace =
+        strace().map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
+    let log = tempfile::NamedTempFile::new().context(context)?;
+    let mut command = Command::new(strace);
+    command
+        .args(["-f", "-qq", "-s", "4096", "-e", "trace=%file"])
+        .args(["-e", "signal=none", "-e", "status=successful", "-y", "-o"])
+        .arg(log.path())
+        .arg("--")
+        .arg(file)
+        .args(arguments);
+    let (end, said) = run(command).context(context)?;
+    let log = std::fs::read(log.path()).context(context)?;
+    let opened = paths(&String::from_utf8_lossy(&log));
+    // strace itself may be refused: then not even the program was executed.
+    if opened.is_empty() {
+        return Err(Error::system(context(), format!("{STRACE} {end}: {}", said.trim()))
+            .advise("allow it to trace what it starts (ptrace(2))"));
+    }
+    Ok(opened)
+}
+
+/// The paths in what strace writes: `7 openat(AT_FDCWD</home>, "file", O_RDONLY) = 3</home/file>`.
+fn paths(log: &str) -> BTreeSet<PathBuf> {
+    let path = |line: &str| {
+        let (_, arguments) = line.split_once('(')?;
+        let (before, quoted) = arguments.split_once('"')?;
+        let (name, _) = quoted.split_once('"')?;
+        // What is in it that is no letter would have to be unquoted; nobody's files are.
+        if name.contains('\\') {
+            return None;
+        }
+        let folder = before.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+        match (Path::new(name).is_absolute(), folder) {
+            (true, _) => Some(PathBuf::from(name)),
+            (false, Some((folder, _))) => Some(Path::new(folder).join(name)),
+            (false, None) => None,
+        }
+    };
+    log.lines().filter_map(path).collect()
+}
+
+/// Runs it without input and out of a terminal's reach: how it ended, and what it said.
+fn run(mut command: Command) -> Result<(End, String)> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let context = || format!("run {name}");
+    let mut said = tempfile::tempfile().context(context)?;
+    let (out, err) = (said.try_clone().context(context)?, said.try_clone().context(context)?);
+    command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(err);
+    // In a process group of its own, with all that it starts.
+    inside::end_with_this_thread(&mut command);
+    let mut child = Child::adopt(command.spawn().context(context)?).context(context)?;
+    let Some(end) = child.wait_within(PATIENCE)? else {
+        let _ = killpg(Pid::from_raw(child.pid()), Signal::SIGKILL);
+        let why = format!("it had not ended after {} s", PATIENCE.as_secs());
+        return Err(Error::system(context(), why));
+    };
+    let mut text = Vec::new();
+    said.rewind().context(context)?;
+    said.read_to_end(&mut text).context(context)?;
+    Ok((end, String::from_utf8_lossy(&text).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_is_read_out_of_the_log() {
+        let log = "7 execve(\"/bin/a\", [\"a\"], 0x7 /* 3 vars */) = 0\n\
+                   12  openat(AT_FDCWD</home>, \"lib/x y\", O_RDONLY) = 3</home/lib/x y>\n\
+                   12 newfstatat(4</etc>, \"../opt/z\", {st_mode=S_IFREG|0644}, 0) = 0\n\
+                   12 openat(AT_FDCWD</>, \"/etc/q\\\"uote\", O_RDONLY) = 5</etc/q\"uote>\n\
+                   12 chdir(\"here\") = 0\n\
+                   12 +++ exited with 0 +++\n";
+        let expected = ["/bin/a", "/home/lib/x y", "/etc/../opt/z"].map(PathBuf::from);
+        assert_eq!(paths(log), expected.into());
+    }
+
+    #[test]
+    fn a_run_is_recorded_with_what_it_starts() {
+        let script = ["-c", "cat /etc/services >/dev/null; cat /no/such/file"];
+        let opened = match opened(Path::new("/bin/sh"), &script) {
+            Err(error) if strace().is_err() => {
+                assert!(error.to_string().contains("scripts/setup"), "{error}");
+                return;
+            }
+            opened => opened.unwrap(),
+        };
+        assert!(opened.contains(Path::new("/etc/services")), "{opened:?}");
+        assert!(opened.iter().any(|path| path.ends_with("cat")), "{opened:?}");
+        assert!(!opened.contains(Path::new("/no/such/file")), "{opened:?}");
+    }
+
+    #[test]
+    fn a_program_that_fails_answers_with_what_it_said() {
+        let error = answer(Path::new("/bin/sh"), &["-c", "echo oh no >&2; exit 3"]).unwrap_err();
+        assert!(error.to_string().contains("oh no"), "{error}");
+    }
+}
