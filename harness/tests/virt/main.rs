@@ -2,14 +2,15 @@
 //! they end otherwise than they should, is that said and nothing left behind?
 //!
 //! One program, three lives: as the init of a virtual kernel it does what the manifest says, with
-//! `LASTACK_LIFE=holder` in its environment it holds a virtual kernel until it is killed, else it
-//! is the test of both.
+//! `LASTACK_LIFE=holder` in its environment it holds a virtual kernel until it is killed, with
+//! `starter` it starts one from a template if that can be, else it is the test of all.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
 mod inside;
 mod machines;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         return init::main(|| inside::inside);
     }
     match common::this_life().as_deref() {
+        Some("starter") => common::told(templates::start_one()),
         Some(_) => common::told(deaths::hold_one()),
         None => libtest_mimic::run(&arguments(), tests()).exit_code(),
     }
@@ -37,6 +39,6 @@ fn arguments() -> Arguments {
 
 fn tests() -> Vec<Trial> {
     let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
-    let tests = machines::TESTS.into_iter().chain(deaths::TESTS);
+    let tests = machines::TESTS.into_iter().chain(deaths::TESTS).chain(templates::TESTS);
     tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test)).collect()
 }

@@ -44,6 +44,9 @@ pub const SILENCE_VARIABLE: &str = "LASTACK_VIRTUAL_SILENCE";
 /// few cases.
 const WORKING_MEMORY: usize = 192;
 
+/// From the last that QEMU says to its end.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// A running machine. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Machine {
@@ -223,6 +226,18 @@ impl Machine {
             self.ended = Some(ending.clone());
         }
         Ok(told)
+    }
+
+    /// How it ended, if it has by now or does within a moment: QEMU's monitor falls silent before
+    /// QEMU has ended.
+    pub(super) fn ended_by_now(&mut self) -> Option<MachineEnd> {
+        while self.ended.is_none() {
+            match self.told.recv_timeout(MOMENT).ok()? {
+                Told::Event(MachineEvent::Ended(ending)) => self.ended = Some(ending),
+                _ => {}
+            }
+        }
+        self.ended.clone()
     }
 
     /// QEMU's process id.
