@@ -232,9 +232,9 @@ impl Machine {
     /// QEMU has ended.
     pub(super) fn ended_by_now(&mut self) -> Option<MachineEnd> {
         while self.ended.is_none() {
-            match self.told.recv_timeout(MOMENT).ok()? {
-                Told::Event(MachineEvent::Ended(ending)) => self.ended = Some(ending),
-                _ => {}
+            let told = self.told.recv_timeout(MOMENT).ok()?;
+            if let Told::Event(MachineEvent::Ended(ending)) = told {
+                self.ended = Some(ending);
             }
         }
         self.ended.clone()

@@ -14,7 +14,7 @@ use std::{
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -45,11 +45,12 @@ pub(super) struct Saved {
     state: Vec<u8>,
 }
 
-/// Boots a virtual kernel, and saves it in this folder when it waits for its manifest.
+/// Boots a virtual kernel, and saves it in this folder when it waits for its manifest: how long the
+/// saving took.
 ///
 /// # Errors
 /// It does not boot, cannot be saved, or there is no room: what was left in the folder is of no use.
-pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result {
+pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result<Duration> {
     let context = || format!("save a virtual kernel in {}", folder.display());
     let size = u64::from(call.memory) << 20;
     let memory = create(&folder.join(MEMORY)).context(context)?;
@@ -62,18 +63,21 @@ pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result {
         &[pmem(&mailbox)],
         its_monitor.into(),
     )?;
-    let machine = Machine::start(command, None)?;
+    let mut machine = Machine::start(command, None)?;
+    waiting(&mut machine).context(context)?;
+    let began = Instant::now();
     let state = save(machine, monitor).context(context)?;
     let mut file = create(&folder.join(STATE)).context(context)?;
     file.write_all(&state).context(context)?;
     let seal = seal(&memory, &state).context(context)?;
-    create(&folder.join(SEAL)).and_then(|mut file| file.write_all(seal.as_bytes())).context(context)
+    let mut file = create(&folder.join(SEAL)).context(context)?;
+    file.write_all(seal.as_bytes()).context(context)?;
+    Ok(began.elapsed())
 }
 
 /// What is migrated of a machine, which is ended: nothing writes to its memory any more.
 fn save(mut machine: Machine, monitor: UnixStream) -> Result<Vec<u8>> {
     let context = || "read what QEMU saves".to_owned();
-    waiting(&mut machine)?;
     let (mut state, its_state) = UnixStream::pair().context(context)?;
     state.set_read_timeout(Some(qmp::PATIENCE)).context(context)?;
     thread::scope(move |scope| {
