@@ -1,6 +1,9 @@
 //! What a virtual kernel costs before the first case can run on it, and what it saves: hours.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use lastack::{
     Registry, Result,
@@ -20,13 +23,16 @@ use lastack::{
 };
 
 use crate::{
-    faults,
+    GRACEFUL, faults,
     figures::Figures,
     loops::{self, median_ms},
 };
 
 /// Boots are slow, and the same every time.
 const BOOTS: usize = 3;
+
+/// How often what takes less than a second is done.
+const CLONES: usize = 9;
 
 /// Two hours, eleven minutes and a quarter.
 const STOCK_KEEPALIVE: &str =
@@ -40,11 +46,14 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     let kernel = match Kernel::find(None) {
         Ok(kernel) => kernel,
         Err(lack) => {
-            figures.lacks("guest_boot_ms", format!("{}; {}", lack.reason, lack.remedy));
+            for key in ["guest_boot_ms", "guest_start_ms", "one_virtual_case_ms"] {
+                figures.lacks(key, format!("{}; {}", lack.reason, lack.remedy));
+            }
             return Ok(());
         }
     };
     boots(&kernel, places, figures)?;
+    figures.set("one_virtual_case_ms", one_case_ms()?);
 
     let catalogue = Registry::build(lastack_cases::families());
     let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
@@ -87,7 +96,32 @@ fn boots(kernel: &Kernel, places: &Places, figures: &mut Figures) -> Result {
     figures.set("guest_boot_ms", median(|boot| boot.boot));
     figures.set("image_build_ms", median(|boot| boot.build));
     figures.set("image_mb", image as f64 / 1e6);
+    let clones = trial::clones(kernel, &programs, &places.images(), CLONES)?;
+    figures.set("template_save_ms", clones.save.as_secs_f64() * 1e3);
+    figures.set("guest_start_ms", median_ms(&clones.starts));
     Ok(())
+}
+
+/// One case on a virtual kernel, as a person runs it: from the command to its end. The template is
+/// there but for the first.
+fn one_case_ms() -> Result<f64> {
+    let context = || format!("run {GRACEFUL} on a virtual kernel");
+    let mut runs = Vec::new();
+    for run in 0..=CLONES {
+        let mut lastack = Command::new(env!("CARGO_BIN_EXE_lastack"));
+        lastack.args(["run", "--kernel", "virtual", "--exact", GRACEFUL]);
+        let began = Instant::now();
+        let seen = lastack.output().context(context)?;
+        let elapsed = began.elapsed();
+        if !seen.status.success() {
+            let said = [seen.stdout, seen.stderr].concat();
+            return Err(Error::system(context(), String::from_utf8_lossy(&said).into_owned()));
+        }
+        if run > 0 {
+            runs.push(elapsed);
+        }
+    }
+    Ok(median_ms(&runs))
 }
 
 /// How long some cases took together, with all it takes to boot, and by their own clocks in sum.

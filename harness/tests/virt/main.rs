@@ -2,8 +2,8 @@
 //! they end otherwise than they should, is that said and nothing left behind?
 //!
 //! One program, three lives: as the init of a virtual kernel it does what the manifest says, with
-//! `LASTACK_LIFE=holder` in its environment it holds a virtual kernel until it is killed, else it
-//! is the test of both.
+//! `LASTACK_LIFE=holder` in its environment it holds a virtual kernel until it is killed, with
+//! `starter` it starts one from a template if that can be, else it is the test of all.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -12,6 +12,7 @@ mod images;
 mod inside;
 mod machines;
 mod programs;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     match common::this_life().as_deref() {
         Some("maker") => common::told(images::make_one()),
         Some("cramped") => common::told(programs::cramped()),
+        Some("starter") => common::told(templates::start_one()),
         Some(_) => common::told(deaths::hold_one()),
         None => libtest_mimic::run(&arguments(), tests()).exit_code(),
     }
@@ -41,7 +43,7 @@ fn arguments() -> Arguments {
 
 fn tests() -> Vec<Trial> {
     let obstacle = Kernel::find(None).err().map(|lack| lack.to_string());
-    let tests = machines::TESTS.into_iter().chain(deaths::TESTS);
+    let tests = machines::TESTS.into_iter().chain(deaths::TESTS).chain(templates::TESTS);
     let tests = tests.map(|(name, test)| or_ignored(name.to_owned(), obstacle.as_deref(), test));
     let without = obstacle.clone().or_else(programs::usual_obstacle);
     let making = programs::obstacle(&["sh"]);

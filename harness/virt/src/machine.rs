@@ -46,7 +46,9 @@ const WORKING_MEMORY: usize = 192;
 
 /// A kernel keeps a record of 64 bytes of every page that it has, also of those of an image of
 /// programs, which are no part of its memory.
-const PAGES_PER_WORD: usize = 4096 / 64;
+const PAGE_PER_RECORD: usize = 4096 / 64;
+/// From the last that QEMU says to its end.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A running machine. Dropped, it is ended.
 #[derive(Debug)]
@@ -235,6 +237,18 @@ impl Machine {
         Ok(told)
     }
 
+    /// How it ended, if it has by now or does within a moment: QEMU's monitor falls silent before
+    /// QEMU has ended.
+    pub(super) fn ended_by_now(&mut self) -> Option<MachineEnd> {
+        while self.ended.is_none() {
+            let told = self.told.recv_timeout(MOMENT).ok()?;
+            if let Told::Event(MachineEvent::Ended(ending)) = told {
+                self.ended = Some(ending);
+            }
+        }
+        self.ended.clone()
+    }
+
     /// QEMU's process id.
     #[must_use]
     pub fn pid(&self) -> i32 {
@@ -258,7 +272,7 @@ impl Drop for Machine {
 pub(super) fn file_system(call: &Call, image: &Image, manifest: Option<&[u8]>) -> Result<OwnedFd> {
     let context = || "make a file system".to_owned();
     let size = image.size() + manifest.map_or(0, <[u8]>::len);
-    let mounted = image.mounted().map_or(0, |programs| programs.size() as usize / PAGES_PER_WORD);
+    let mounted = image.mounted().map_or(0, |programs| programs.size() as usize / PAGE_PER_RECORD);
     let least = (size * 2 + mounted).div_ceil(1 << 20) + WORKING_MEMORY;
     if (call.memory as usize) < least {
         let little = format!("{} MiB of memory are too little", call.memory);

@@ -14,7 +14,7 @@ use lastack_sys::error::{Context, Error, Result};
 
 /// How long QEMU may take for an answer. It gives one in milliseconds; on a machine with twenty
 /// times as much to do as it has cores for, in a second.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What makes a migration leave out memory that is in a file (`MAP_SHARED`): a file is there for
 /// whoever goes on. "events" has the end of a migration told.
@@ -52,14 +52,6 @@ impl Monitor {
         let uri = self.hand_over(state)?;
         self.say("migrate", &json!({ "uri": uri }))?;
         self.migrated("migrate")
-    }
-
-    /// Ends QEMU.
-    ///
-    /// # Errors
-    /// It does not answer.
-    pub(super) fn quit(&mut self) -> Result {
-        self.say("quit", &json!({}))
     }
 
     /// Reads what [`Monitor::save`] has written from `state`, and goes on.
@@ -106,7 +98,8 @@ impl Monitor {
     fn say(&mut self, command: &str, arguments: &Value) -> Result {
         let text = json!({ "execute": command, "arguments": arguments });
         let what = || format!("have QEMU {command}");
-        writeln!(self.stream.get_mut(), "{text}").context(what)?;
+        // In one piece: QEMU acts on what is complete, and may be gone for the rest.
+        self.stream.get_mut().write_all(text.to_string().as_bytes()).context(what)?;
         self.answer(command)
     }
 

@@ -14,7 +14,7 @@ use std::{
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     machine::{Machine, MachineEnd, MachineEvent, Told, file_system},
     mailbox,
     qemu::{Call, Memory, Pmem},
-    qmp::Monitor,
+    qmp::{self, Monitor},
 };
 use lastack_sys::error::{Context, Error, Result};
 
@@ -45,18 +45,18 @@ pub(super) struct Saved {
     state: Vec<u8>,
 }
 
-/// Boots a virtual kernel, and saves it in this folder when it waits for its manifest.
+/// Boots a virtual kernel, and saves it in this folder when it waits for its manifest: how long the
+/// saving took.
 ///
 /// # Errors
 /// It does not boot, cannot be saved, or there is no room: what was left in the folder is of no use.
-pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result {
+pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result<Duration> {
     let context = || format!("save a virtual kernel in {}", folder.display());
     let size = u64::from(call.memory) << 20;
     let memory = create(&folder.join(MEMORY)).context(context)?;
     memory.set_len(size).context(context)?;
     let mailbox = mailbox::empty().context(context)?;
     let (monitor, its_monitor) = UnixStream::pair().context(context)?;
-    let (state, its_state) = UnixStream::pair().context(context)?;
     let command = call.boot_to_save(
         file_system(call, image, None)?,
         &Memory { file: &memory, shared: true },
@@ -64,24 +64,32 @@ pub(super) fn make(call: &Call, image: &Image, folder: &Path) -> Result {
         its_monitor.into(),
     )?;
     let mut machine = Machine::start(command, None)?;
-    let state = thread::scope(|scope| -> Result<Vec<u8>> {
-        // It ends when QEMU has, at the latest.
-        let state = scope.spawn(|| everything(state));
-        let saved =
-            waiting(&mut machine).and_then(|()| Monitor::greet(monitor)).and_then(|mut monitor| {
-                monitor.save(its_state)?;
-                monitor.quit()
-            });
-        // Whatever came of it: nothing writes to the file any more when it has ended.
-        drop(machine);
-        saved?;
-        state.join().expect("reading does not panic").context(context)
-    })
-    .context(context)?;
+    waiting(&mut machine).context(context)?;
+    let began = Instant::now();
+    let state = save(machine, monitor).context(context)?;
     let mut file = create(&folder.join(STATE)).context(context)?;
     file.write_all(&state).context(context)?;
     let seal = seal(&memory, &state).context(context)?;
-    create(&folder.join(SEAL)).and_then(|mut file| file.write_all(seal.as_bytes())).context(context)
+    let mut file = create(&folder.join(SEAL)).context(context)?;
+    file.write_all(seal.as_bytes()).context(context)?;
+    Ok(began.elapsed())
+}
+
+/// What is migrated of a machine, which is ended: nothing writes to its memory any more.
+fn save(mut machine: Machine, monitor: UnixStream) -> Result<Vec<u8>> {
+    let context = || "read what QEMU saves".to_owned();
+    let (mut state, its_state) = UnixStream::pair().context(context)?;
+    state.set_read_timeout(Some(qmp::PATIENCE)).context(context)?;
+    thread::scope(move |scope| {
+        let all = scope.spawn(move || {
+            let mut all = Vec::new();
+            // QEMU closes it when it has written everything.
+            state.read_to_end(&mut all).map(|_| all)
+        });
+        let saved = Monitor::greet(monitor).and_then(|mut monitor| monitor.save(its_state));
+        saved.map_err(|error| explained(&mut machine, error))?;
+        all.join().expect("reading does not panic").context(context)
+    })
 }
 
 /// Waits until it says that it can be saved.
@@ -93,6 +101,11 @@ fn waiting(machine: &mut Machine) -> Result {
             Told::Event(MachineEvent::Ended(end)) => return Err(ended(&end)),
         }
     }
+}
+
+/// The error of a monitor; or if the machine has ended, how.
+fn explained(machine: &mut Machine, error: Error) -> Error {
+    machine.ended_by_now().map_or(error, |end| ended(&end))
 }
 
 fn ended(end: &MachineEnd) -> Error {
@@ -131,7 +144,7 @@ impl Saved {
             its_monitor.into(),
         )?;
         let mut machine = Machine::start(command, Some(UP_WITHIN)).context(context)?;
-        thread::scope(|scope| {
+        thread::scope(move |scope| {
             scope.spawn(move || {
                 // One that takes no more of it says why itself.
                 let _ = state.write_all(&self.state);
@@ -141,14 +154,8 @@ impl Saved {
                 monitor.resume(its_state)?;
                 Ok(monitor)
             });
-            let monitor = match resumed {
-                Ok(monitor) => monitor,
-                Err(error) => {
-                    // Ends it, and with it whoever writes to it.
-                    drop(machine);
-                    return Err(error);
-                }
-            };
+            // Dropped with an error, it is ended, and with it whoever writes to it.
+            let monitor = resumed.map_err(|error| explained(&mut machine, error))?;
             match machine.hear()? {
                 Told::Event(MachineEvent::Ended(end)) => Err(ended(&end)),
                 _ => {
@@ -187,9 +194,4 @@ fn seal(memory: &File, state: &[u8]) -> std::io::Result<String> {
 
 fn create(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)
-}
-
-fn everything(mut from: UnixStream) -> std::io::Result<Vec<u8>> {
-    let mut all = Vec::new();
-    from.read_to_end(&mut all).map(|_| all)
 }

@@ -49,7 +49,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What a template takes of a disk beside twice its image, in bytes: what a kernel has written to
 /// when it has booted.
-const ROOM: u64 = 128 << 20;
+const ROOM: u64 = 224 << 20;
 
 /// How many are kept, of those last used, and how much they may take together, in bytes. A matrix
 /// of kernels wants as many as it has, for each program that runs it.
@@ -156,19 +156,19 @@ impl Template<'_> {
     /// A clone; none, with a note, if there is none to be had.
     fn clone(&self, manifest: &[u8]) -> Option<Machine> {
         let kernel = self.image.kernel();
-        if self.of.refuses(&self.name)
-            || !mailbox::MODULES.iter().all(|name| kernel.has_module(name))
-        {
+        let mailbox = mailbox::MODULES.iter().all(|name| kernel.has_module(name));
+        if !mailbox || self.of.refuses(&self.name) {
             return None;
         }
-        let saved = match self.there() {
-            Ok(Some(saved)) => Ok(saved),
-            Ok(None) => self.made(),
+        let cloned = match self.there() {
+            Ok(Some(saved)) => saved.clone(&self.call, manifest).inspect_err(|_| self.discard()),
+            Ok(None) => self.made().and_then(|saved| {
+                let cloned = saved.clone(&self.call, manifest);
+                // One just made is not damaged: the next would be no better.
+                cloned.inspect_err(|error| self.give_up(error))
+            }),
             Err(why) => Err(why),
         };
-        let cloned = saved.and_then(|saved| {
-            saved.clone(&self.call, manifest).inspect_err(|error| self.discard(error))
-        });
         cloned.map_err(|why| self.of.refuse(&self.name, self.note(&why))).ok()
     }
 
@@ -186,10 +186,9 @@ impl Template<'_> {
     /// It was found useless a moment ago.
     fn there(&self) -> Result<Option<Saved>> {
         let folder = self.folder();
-        if let Ok(why) = fs::read_to_string(folder.join(WHY))
-            && age(&folder) < FOR_A_WHILE
-        {
-            return Err(Error::system("clone it", why));
+        let useless = fs::read_to_string(folder.join(WHY)).ok();
+        if let Some(why) = useless.filter(|_| age(&folder) < FOR_A_WHILE) {
+            return Err(Error::system("clone it a moment ago", why));
         }
         match Saved::open(&folder) {
             Ok(saved) => {
@@ -235,8 +234,11 @@ impl Template<'_> {
             return Ok(saved);
         }
         let made = self.make(&begun);
-        if made.is_err() {
+        if let Err(error) = &made {
             let _ = fs::remove_dir_all(&begun);
+            if self.room().is_ok() {
+                self.give_up(error);
+            }
         }
         drop(lock);
         made.context(context)
@@ -249,16 +251,40 @@ impl Template<'_> {
             let _ = fs::remove_file(entry.path());
         }
         self.of.clean();
-        room(&self.of.cache, self.image.size() as u64 * 2 + ROOM)?;
+        self.room()?;
         saved::make(&self.call, self.image, begun)?;
         hand_over(begun, &self.of.cache);
         fs::rename(begun, self.folder()).context(|| "give it its name".to_owned())?;
         Saved::open(&self.folder())
     }
 
+    /// Whether there is room for it.
+    fn room(&self) -> Result {
+        let context = || format!("find room in {}", self.of.cache.display());
+        let wanted = self.image.size() as u64 * 2 + ROOM;
+        let free = statvfs(&self.of.cache).context(context)?;
+        let free = free.blocks_available() * free.fragment_size();
+        if free < wanted {
+            let (free, wanted) = (free >> 20, wanted >> 20);
+            let answer = format!("{free} MiB are free, {wanted} are wanted");
+            return Err(Error::system(context(), answer).advise(
+                "make room there for virtual kernels that start in a fraction of the time",
+            ));
+        }
+        Ok(())
+    }
+
     /// Throws it away, as a clone of it did not come up.
-    fn discard(&self, _why: &Error) {
+    fn discard(&self) {
         let _ = fs::remove_dir_all(self.folder());
+    }
+
+    /// Has nobody try it for a while.
+    fn give_up(&self, why: &Error) {
+        self.discard();
+        let folder = self.folder();
+        let _ = fs::create_dir(&folder).and_then(|()| fs::write(folder.join(WHY), why.to_string()));
+        hand_over(&folder, &self.of.cache);
     }
 }
 
@@ -279,19 +305,6 @@ fn try_lock(folder: &Path) -> Option<Flock<File>> {
     let lock = Flock::lock(File::open(folder).ok()?, FlockArg::LockExclusiveNonblock).ok()?;
     let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
     same(lock.metadata().ok()?, fs::metadata(folder).ok()?).then_some(lock)
-}
-
-/// Whether there is so much room for files in this folder.
-fn room(folder: &Path, bytes: u64) -> Result {
-    let context = || format!("find room in {}", folder.display());
-    let free = statvfs(folder).context(context)?;
-    let free = free.blocks_available() * free.fragment_size();
-    if free < bytes {
-        let (free, bytes) = (free >> 20, bytes >> 20);
-        return Err(Error::system(context(), format!("{free} MiB are free, {bytes} are wanted"))
-            .advise("make room there for virtual kernels that start in a fraction of a second"));
-    }
-    Ok(())
 }
 
 /// What the files of a folder take of the disk, in bytes: less than their lengths, for they have
