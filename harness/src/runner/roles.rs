@@ -19,10 +19,10 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
     let role = arguments.next()?;
     let rest: Vec<_> = arguments.collect();
     Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
-        ("case", [name, known]) => {
+        ("case", [name, known, states]) => {
             registry::seek(name);
             match gather() {
-                Ok(registry) => case_process::case_main(&registry, name, known),
+                Ok(registry) => case_process::case_main(&registry, name, known, states == "always"),
                 Err(problems) => {
                     eprint!("{problems}");
                     ExitCode::from(2)
