@@ -24,6 +24,7 @@ use super::{
 use crate::{
     error::{self, Context, Error, ErrorKind, Result},
     lab::teardown,
+    process::fork_server,
     scene::Scene,
     sys::{
         calls, inside, pending,
@@ -121,7 +122,8 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// What the case has left that the harness does not answer for: processes it started behind the
 /// harness's back, Internet sockets it opened in its own process.
 fn leaks(scene: &Scene) -> Result {
-    let known: BTreeSet<i32> = scene.hosts().iter().flat_map(crate::lab::Host::pids).collect();
+    let started = scene.hosts().iter().flat_map(crate::lab::Host::pids).collect::<Vec<_>>();
+    let known: BTreeSet<i32> = started.into_iter().chain(fork_server::pid()).collect();
     let mut left: Vec<String> = strangers(&known);
     left.extend(calls::own_inet_sockets().into_iter().map(|name| format!("socket {name}")));
     if left.is_empty() {

@@ -6,7 +6,13 @@ use std::process::ExitCode;
 use super::case_process;
 use super::inside::inside;
 use super::registry::{self, Problems, Registry};
-use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
+use crate::{
+    guest::init,
+    lab::teardown,
+    process::{agent, fork_server},
+    sys::probe,
+    virt,
+};
 
 /// Plays the role that the first argument names, if it names one, and gives its exit code. The
 /// cases are gathered only for the role that needs them.
@@ -20,6 +26,10 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
     let rest: Vec<_> = arguments.collect();
     Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
         ("case", [name, known, states]) => {
+            // First of all: what is forked later has all that this process has by then.
+            if let Err(error) = fork_server::start() {
+                eprintln!("{error}");
+            }
             registry::seek(name);
             match gather() {
                 Ok(registry) => case_process::case_main(&registry, name, known, states == "always"),
