@@ -22,6 +22,11 @@ const HEAD: &str =
     "//! The case files. The build script writes this list: edit nothing here, and commit it.\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // At a fixed address, so that the loader has nothing to move: each case is a process of this
+    // program, and would copy a hundred pages for that.
+    if std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "gnu") {
+        println!("cargo::rustc-link-arg=-no-pie");
+    }
     let home = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     // Cargo looks through the whole folder: a file or a family added, renamed or removed.
     println!("cargo::rerun-if-changed=.");

@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod ladders;
 mod loops;
+mod price;
 mod suite;
 mod virtual_kernel;
 
@@ -36,10 +37,11 @@ use serde::de::DeserializeOwned;
 const GRACEFUL: &str = "graceful_close::end_of_file_answered_at_once_takes_three_segments::ipv4";
 
 /// The families that are measured here and not in the catalogue.
-const LOOPS: [FamilySource; 3] = [
+const LOOPS: [FamilySource; 4] = [
     FamilySource { family: "loops", file: "benches/figures/loops.rs", cases: loops::cases },
     FamilySource { family: "faults", file: "benches/figures/faults.rs", cases: faults::cases },
     FamilySource { family: "dying", file: "benches/figures/dying.rs", cases: dying::cases },
+    FamilySource { family: "price", file: "benches/figures/price.rs", cases: price::cases },
 ];
 
 fn main() -> ExitCode {
@@ -65,8 +67,9 @@ fn registry() -> std::result::Result<Registry, Problems> {
 /// What is measured together, by its name.
 type Section = (&'static str, fn(&mut Bench) -> Result);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     ("labs", Bench::labs),
+    ("price", price::measure),
     ("guests", Bench::guests),
     ("virtual", Bench::virtual_kernels),
     ("faults", Bench::faults),

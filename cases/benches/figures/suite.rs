@@ -73,7 +73,7 @@ fn list_ms() -> Result<f64> {
 }
 
 /// CPU time of this process and of every case it has waited for.
-fn cpu() -> Duration {
+pub fn cpu() -> Duration {
     let of = |who| getrusage(who).map_or(Duration::ZERO, |usage| spent(&usage));
     of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
 }

@@ -131,10 +131,32 @@ fn timed(means: &Means, cases: &[&Case]) -> Result<(Duration, Duration)> {
     Ok((began.elapsed(), finished.iter().map(|finished| finished.elapsed).sum()))
 }
 
+/// How long each case takes by the clock of a virtual kernel that it has to itself.
+///
+/// # Errors
+/// One does not pass.
+pub fn one_by_one(means: &Means, cases: &[&Case]) -> Result<Vec<Duration>> {
+    let finished = beside_each_other(1, means, cases)?;
+    let of = |case: &&Case| {
+        let own = finished.iter().find(|(name, _)| *name == case.name);
+        own.map_or(Duration::ZERO, |(_, finished)| finished.elapsed)
+    };
+    Ok(cases.iter().map(of).collect())
+}
+
 /// Runs cases on their virtual kernels, all at once; each must pass.
 fn all(means: &Means, cases: &[&Case]) -> Result<Vec<Finished>> {
+    let passed = beside_each_other(jobs::usual(), means, cases)?;
+    Ok(passed.into_iter().map(|(_, finished)| finished).collect())
+}
+
+fn beside_each_other(
+    jobs: usize,
+    means: &Means,
+    cases: &[&Case],
+) -> Result<Vec<(String, Finished)>> {
     let mut runs = Runs::default();
-    pool::run(cases, means, jobs::usual(), &mut [&mut runs]);
+    pool::run(cases, means, jobs, &mut [&mut runs]);
     if let Some(why) = runs.failed {
         return Err(Error::system("run cases on a virtual kernel", why));
     }
@@ -143,15 +165,15 @@ fn all(means: &Means, cases: &[&Case]) -> Result<Vec<Finished>> {
 
 #[derive(Default)]
 struct Runs {
-    passed: Vec<Finished>,
+    passed: Vec<(String, Finished)>,
     failed: Option<String>,
 }
 
 impl Reporter for Runs {
     fn event(&mut self, event: &Event<'_>) -> Result {
         match event {
-            Event::CaseFinished { finished, .. } if finished.outcome.passed() => {
-                self.passed.push((*finished).clone());
+            Event::CaseFinished { case, finished } if finished.outcome.passed() => {
+                self.passed.push((case.name.clone(), (*finished).clone()));
             }
             Event::CaseFinished { case, finished } => {
                 self.failed = Some(format!("{}: {}", case.name, finished.outcome.message()));

@@ -38,12 +38,17 @@ pub const ROLE: &str = "lastack:agent";
 /// The exit status of an agent that cannot go on. It says why to the case and on standard error.
 const TROUBLE: u8 = 3;
 
-/// Runs the agent until its case ends the conversation.
+/// Runs the agent until its case ends the conversation, in a program that was executed for it.
 #[must_use]
 pub fn agent_main() -> ExitCode {
+    ExitCode::from(run())
+}
+
+/// Runs the agent until its case ends the conversation; gives the status to exit with.
+pub(super) fn run() -> u8 {
     let Ok(channel) = spawn::inherited(spawn::CONTROL) else {
         eprintln!("{ROLE} is started by lastack itself, with a control socket");
-        return ExitCode::from(2);
+        return 2;
     };
     // Rust's runtime handles these to explain stack overflows, and swallows one sent by kill(2).
     for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
@@ -57,7 +62,7 @@ pub fn agent_main() -> ExitCode {
     serve(Arc::new(channel))
 }
 
-fn serve(channel: Arc<OwnedFd>) -> ExitCode {
+fn serve(channel: Arc<OwnedFd>) -> u8 {
     let mut threads = HashMap::new();
     let mut buffer = Vec::new();
     say(&channel, &FromAgent::Ready);
@@ -65,10 +70,10 @@ fn serve(channel: Arc<OwnedFd>) -> ExitCode {
         let (Order { id, what }, carried) = match codec::receive(channel.as_fd(), &mut buffer, true)
         {
             Ok(Received::Message(order, carried)) => (order, carried.into_iter().next()),
-            Ok(Received::Closed | Received::Nothing) => return ExitCode::SUCCESS,
+            Ok(Received::Closed | Received::Nothing) => return 0,
             Err(error) => {
                 complain(&channel, &error);
-                return ExitCode::from(TROUBLE);
+                return TROUBLE;
             }
         };
         match what {
@@ -251,7 +256,7 @@ mod tests {
     use super::*;
 
     /// An agent on a thread of the test, that has said it is up.
-    fn agent() -> (OwnedFd, thread::JoinHandle<ExitCode>) {
+    fn agent() -> (OwnedFd, thread::JoinHandle<u8>) {
         let (ours, theirs) = seqpacket::pair().unwrap();
         let serving = thread::spawn(|| serve(Arc::new(theirs)));
         assert_eq!(hear(&ours), Some(FromAgent::Ready));
@@ -274,7 +279,7 @@ mod tests {
             let said = hear(&channel);
             let Some(FromAgent::Trouble(why)) = said else { panic!("{said:?}") };
             assert!(why.contains("understand"), "{why}");
-            assert_eq!(serving.join().unwrap(), ExitCode::from(TROUBLE));
+            assert_eq!(serving.join().unwrap(), TROUBLE);
             assert_eq!(hear(&channel), None);
         }
     }
@@ -283,7 +288,7 @@ mod tests {
     fn an_agent_ends_with_its_case() {
         let (channel, serving) = agent();
         drop(channel);
-        assert_eq!(serving.join().unwrap(), ExitCode::SUCCESS);
+        assert_eq!(serving.join().unwrap(), 0);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Body {
     /// lock, and not in sending word to the case.
     pub(super) fn sleeps_in_call(&self, pid: i32, thread: i32) -> bool {
         match self {
-            Self::Here(_) => sleeps_in_call(pid, thread),
+            Self::Here(_) => sleeps_in_call(thread),
             Self::Elsewhere(kernel, _) => kernel.asleep(pid, thread),
         }
     }
@@ -180,10 +180,12 @@ fn fate(pid: i32, status: Option<i32>) -> Lost {
     status.map_or(Lost::Collected, Lost::Ended)
 }
 
-/// `/proc/PID/task/TID/syscall` says "running" for a thread that does not sleep
-/// (`fs/proc/base.c`, `proc_pid_syscall`).
-fn sleeps_in_call(pid: i32, thread: i32) -> bool {
-    let Ok(line) = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")) else {
+/// `/proc/TID/syscall` says "running" for a thread that does not sleep (`fs/proc/base.c`,
+/// `proc_pid_syscall`). Not `/proc/PID/task/TID`: what was looked up there, the thread and whoever
+/// collects its process throw away at the same time, and the one spins for as long as the other has
+/// no processor (`proc_flush_pid`, `shrink_dcache_parent`).
+fn sleeps_in_call(thread: i32) -> bool {
+    let Ok(line) = std::fs::read_to_string(format!("/proc/{thread}/syscall")) else {
         return false;
     };
     let number = line.split_whitespace().next().and_then(|word| word.parse::<i64>().ok());

@@ -3,7 +3,7 @@
 //! Start with [`Process`], then [`Socket`]; every call on them is a [`Call`] that can be awaited,
 //! expected to succeed or fail, or started and found blocked ([`Call::blocks`]). An [`Epoll`] lasts
 //! over several waits. What there is for a process to do is listed in [`syscall`], one entry a
-//! call, and in [`protocol::Whole`]. [`agent`] is the other side.
+//! call, and in [`protocol::Whole`]. [`agent`] is the other side; `fork_server` makes agents.
 //!
 //! Besides reading, writing and closing, a case may want:
 //!
@@ -32,6 +32,7 @@ mod data;
 mod ending;
 mod epoll;
 mod events;
+pub(crate) mod fork_server;
 pub(crate) mod home;
 mod keepalive;
 mod offspring;

@@ -3,16 +3,14 @@
 use std::{
     fmt,
     os::fd::{AsFd, OwnedFd},
-    os::unix::process::CommandExt,
-    process::Command,
     sync::{Arc, Mutex, OnceLock},
 };
 
 use nix::{errno::Errno, sys::wait::WaitStatus};
 
 use super::{
-    agent,
     body::{Body, Lost},
+    fork_server,
     home::{Home, Started},
     syscall::Weight,
     talk::{Answers, Talk},
@@ -21,7 +19,7 @@ use crate::{
     error::{Context, Error, Result},
     sys::{
         codec::{self, Bytes},
-        inside, seqpacket,
+        seqpacket,
     },
     wire::Record,
 };
@@ -62,13 +60,10 @@ impl Process {
             return Self::attend(home, name, pid, channel, body, None).await;
         }
         let (ours, theirs) = seqpacket::pair()?;
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("lastack").arg(agent::ROLE).arg(home.name()).arg(name);
         let netns = home.netns()?;
-        inside::place(&mut command, netns.as_fd(), Some(theirs.as_fd()));
-        let spawned = command.spawn().context(context)?;
+        let forked = fork_server::fork(home.name(), name, netns.as_fd(), theirs.as_fd());
+        let pid = forked.context(context)?;
         drop(theirs);
-        let pid = i32::try_from(spawned.id()).expect("process ids fit an i32");
         home.adopt(pid);
         let body = Body::here(pid).context(context)?;
         Self::attend(home, name, pid, ours, body, None).await

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     error::{self, Context, Error, ErrorKind, Result},
     lab::teardown,
+    process::fork_server,
     scene::Scene,
     sys::{
         calls, inside, pending,
@@ -35,9 +36,10 @@ use crate::{
 };
 
 /// Runs the case called `name` and reports to the runner that started this process, which knows
-/// already that this kernel can do what `known` names.
+/// already that this kernel can do what `known` names, and wants the states of the sockets at the
+/// end of a case that passes only if `all_states`.
 #[must_use]
-pub fn case_main(registry: &Registry, name: &str, known: &str) -> ExitCode {
+pub fn case_main(registry: &Registry, name: &str, known: &str, all_states: bool) -> ExitCode {
     known.split(',').filter_map(Trial::named).for_each(probe::learn);
     let (Ok(control), Ok(journal)) = (Link::inherited(), spawn::inherited(spawn::JOURNAL)) else {
         eprintln!("a case is started by lastack itself, with its control socket and journal");
@@ -52,7 +54,7 @@ pub fn case_main(registry: &Registry, name: &str, known: &str) -> ExitCode {
         *moment.lock().expect("no holder of this lock panics") = states;
     });
     let fallen = Mutex::new(false);
-    let finish = Arc::new(Finish { scene: scene.clone(), control, seen, fallen });
+    let finish = Arc::new(Finish { scene: scene.clone(), control, seen, all_states, fallen });
     let watch = finish.clone();
     let watcher = thread::Builder::new().name("control".to_owned()).spawn(move || watch.watch());
     if let Err(error) = watcher {
@@ -120,7 +122,8 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// What the case has left that the harness does not answer for: processes it started behind the
 /// harness's back, Internet sockets it opened in its own process.
 fn leaks(scene: &Scene) -> Result {
-    let known: BTreeSet<i32> = scene.hosts().iter().flat_map(crate::lab::Host::pids).collect();
+    let started = scene.hosts().iter().flat_map(crate::lab::Host::pids).collect::<Vec<_>>();
+    let known: BTreeSet<i32> = started.into_iter().chain(fork_server::pid()).collect();
     let mut left: Vec<String> = strangers(&known);
     left.extend(calls::own_inet_sockets().into_iter().map(|name| format!("socket {name}")));
     if left.is_empty() {
@@ -171,6 +174,9 @@ struct Finish {
     control: Arc<Link>,
     /// The sockets as they were when the last expectation was found not met.
     seen: Arc<Mutex<String>>,
+    /// Whether somebody wants to know the sockets of a case that passes, too. The kernel walks
+    /// through the listeners of the whole machine to list those of a host.
+    all_states: bool,
     fallen: Mutex<bool>,
 }
 
@@ -201,6 +207,7 @@ impl Finish {
                 Err(error) if error.kind() == ErrorKind::Mismatch => {
                     self.seen.lock().expect("no holder of this lock panics").clone()
                 }
+                Ok(()) if !self.all_states => String::new(),
                 _ => self.scene.states(),
             },
             rss_kib: peak_memory(),

@@ -94,7 +94,8 @@ impl Launcher {
         let journal = memory("lastack-journal")?;
         let (link, its_link) = Link::pair()?;
         let known: Vec<_> = probe::known().into_iter().map(Trial::name).collect();
-        let child = Spawn::again(["lastack:case", &case.name, &known.join(",")])?
+        let states = if self.keep { "always" } else { "unless-passed" };
+        let child = Spawn::again(["lastack:case", &case.name, &known.join(","), states])?
             .namespaces(self.owner)
             .descriptors([
                 null.as_fd(),

@@ -5,8 +5,14 @@ use std::process::ExitCode;
 
 use super::case_process;
 use super::inside::prepare;
-use super::registry::{Problems, Registry};
-use crate::{guest::init, lab::teardown, process::agent, sys::probe, virt};
+use super::registry::{self, Problems, Registry};
+use crate::{
+    guest::init,
+    lab::teardown,
+    process::{agent, fork_server},
+    sys::probe,
+    virt,
+};
 
 /// Plays the role that the first argument names, if it names one, and gives its exit code. The
 /// cases are gathered only for the role that needs them.
@@ -19,13 +25,20 @@ pub fn dispatch(gather: impl FnOnce() -> Result<Registry, Problems>) -> Option<E
     let role = arguments.next()?;
     let rest: Vec<_> = arguments.collect();
     Some(match (role.strip_prefix("lastack:")?, &rest[..]) {
-        ("case", [name, known]) => match gather() {
-            Ok(registry) => case_process::case_main(&registry, name, known),
-            Err(problems) => {
-                eprint!("{problems}");
-                ExitCode::from(2)
+        ("case", [name, known, states]) => {
+            // First of all: what is forked later has all that this process has by then.
+            if let Err(error) = fork_server::start() {
+                eprintln!("{error}");
             }
-        },
+            registry::seek(name);
+            match gather() {
+                Ok(registry) => case_process::case_main(&registry, name, known, states == "always"),
+                Err(problems) => {
+                    eprint!("{problems}");
+                    ExitCode::from(2)
+                }
+            }
+        }
         ("agent", _) => agent::agent_main(),
         ("guest", _) => init::guest_main(),
         ("reap", rest) => teardown::reap_main(rest),

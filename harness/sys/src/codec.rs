@@ -30,9 +30,10 @@ use crate::{
 /// No message is longer, in bytes. A length beyond it is noise.
 pub const LONGEST: usize = 1 << 30;
 
-/// The longest message that a packet carries itself: well below what the default buffer of a
-/// socket holds (`net.core.wmem_default`, 212,992 bytes).
-const IN_PACKET: usize = 64 * 1024;
+/// The longest message that a packet carries itself. Whoever receives keeps room for one, and
+/// clears it first: every page of it is a page fault in every process of every case. Nearly all
+/// messages have less than a hundred bytes.
+const IN_PACKET: usize = 8 * 1024;
 
 /// The first byte of a packet: the message follows.
 const HERE: u8 = 0;

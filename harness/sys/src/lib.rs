@@ -11,6 +11,7 @@ pub mod codec;
 pub mod conntrack;
 pub mod counters;
 pub mod error;
+pub mod forked;
 pub mod inside;
 pub mod ip;
 pub mod neighbours;

@@ -102,7 +102,7 @@ pub fn prepare_middle() -> Result {
     // Hosts made from here get socket tables of their own instead of a share in the machine's
     // (Linux 6.1). Those have a bucket for every few kilobytes of memory, and whoever lists
     // sockets or ends a namespace walks through all of them.
-    sysctl::write_if_known("net.ipv4.tcp_child_ehash_entries", "4096")
+    sysctl::write_if_known("net.ipv4.tcp_child_ehash_entries", "512")
 }
 
 #[cfg(test)]

@@ -209,7 +209,9 @@ impl Diag {
         let fd = self.0.as_raw_fd();
         let dump = request[6..8] == (NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes();
         send(fd, request, MsgFlags::empty())?;
-        let mut buffer = vec![0; 32 * 1024];
+        // The kernel fills no more than this before it knows how much is asked for at a time
+        // (`NLMSG_GOODSIZE`, `netlink_dump` in `net/netlink/af_netlink.c`).
+        let mut buffer = [0; 8 * 1024];
         loop {
             let length = recv(fd, &mut buffer, MsgFlags::empty())?;
             let mut rest = &buffer[..length];

@@ -7,6 +7,7 @@ use crate::{holds, refused, told};
 pub fn cases(family: &mut Family) {
     told!(family, "ZZ-05",
         every_end_is_told_by_its_status
+        an_agent_is_a_child_of_the_case_and_has_nothing_of_it_open
         the_end_of_a_process_closes_its_sockets
         a_stopped_process_stands_still_while_its_kernel_goes_on
         a_forked_child_holds_the_connection
@@ -46,6 +47,18 @@ async fn every_end_is_told_by_its_status(scene: Scene) -> Result {
         refused(process.signal(signal), &["a/process"])?;
     }
     Ok(())
+}
+
+async fn an_agent_is_a_child_of_the_case_and_has_nothing_of_it_open(scene: Scene) -> Result {
+    let lab = scene.lab().build().await?;
+    let process = lab.host("a")?.process_named("client").await?;
+    let home = format!("/proc/{}", process.pid());
+    let read = |file| std::fs::read_to_string(format!("{home}/{file}")).unwrap_or_default();
+    let words = read("cmdline");
+    holds(&words, words.starts_with("lastack\0lastack:agent\0a\0client\0"))?;
+    holds("its parent", read("status").lines().any(|line| line == "PPid:\t1"))?;
+    let open = std::fs::read_dir(format!("{home}/fd")).into_iter().flatten().count();
+    same("descriptors: the standard three and its conversation", 4, open)
 }
 
 async fn the_end_of_a_process_closes_its_sockets(scene: Scene) -> Result {
