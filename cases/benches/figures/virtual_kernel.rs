@@ -1,6 +1,9 @@
 //! What a virtual kernel costs before the first case can run on it, and what it saves: hours.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use lastack::{
     Registry, Result,
@@ -16,7 +19,7 @@ use lastack::{
         pool::{self, Means},
     },
     sys::program,
-    virt::{Kernel, trial},
+    virt::{Kernel, programs, trial},
 };
 
 use crate::{
@@ -27,6 +30,9 @@ use crate::{
 
 /// Boots are slow, and the same every time.
 const BOOTS: usize = 3;
+
+/// A program that is one large file.
+const LARGE: &str = "node";
 
 /// Two hours, eleven minutes and a quarter.
 const STOCK_KEEPALIVE: &str =
@@ -45,6 +51,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
         }
     };
     boots(&kernel, places, figures)?;
+    programs(places, figures)?;
 
     let catalogue = Registry::build(lastack_cases::families());
     let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
@@ -87,6 +94,38 @@ fn boots(kernel: &Kernel, places: &Places, figures: &mut Figures) -> Result {
     figures.set("guest_boot_ms", median(|boot| boot.boot));
     figures.set("image_build_ms", median(|boot| boot.build));
     figures.set("image_mb", image as f64 / 1e6);
+    Ok(())
+}
+
+/// What it takes to make an image of a program of a hundred megabytes, and how long until one that
+/// is there is known to be current.
+fn programs(places: &Places, figures: &mut Figures) -> Result {
+    const KEYS: [&str; 2] = ["program_image_s", "program_image_again_ms"];
+    let found = program::find(LARGE).ok_or_else(|| format!("there is no program {LARGE}"));
+    let usable = found.and_then(|file| {
+        let answer = programs::check(&file, None).map_err(|lack| lack.to_string());
+        answer.map(|()| BTreeSet::from([file]))
+    });
+    let files = match usable {
+        Ok(files) => files,
+        Err(reason) => {
+            KEYS.into_iter().for_each(|key| figures.lacks(key, reason.clone()));
+            return Ok(());
+        }
+    };
+    let what = || "make an image of programs".to_owned();
+    let once = || -> Result<[Duration; 2]> {
+        let cache = tempfile::tempdir_in(places.images()).context(what)?;
+        let timed = || {
+            let began = Instant::now();
+            programs::image(&files, cache.path()).map(|_| began.elapsed())
+        };
+        Ok([timed()?, timed()?])
+    };
+    let runs = (0..BOOTS).map(|_| once()).collect::<Result<Vec<_>>>()?;
+    let median = |at: usize| median_ms(&runs.iter().map(|run| run[at]).collect::<Vec<_>>());
+    figures.set(KEYS[0], median(0) / 1000.0);
+    figures.set(KEYS[1], median(1));
     Ok(())
 }
 

@@ -32,8 +32,11 @@ pub struct VirtualKernels {
     places: Places,
     keep: bool,
     programs: BTreeSet<PathBuf>,
-    images: Mutex<BTreeMap<(PathBuf, bool), Result<Arc<Image>, Unmet>>>,
+    images: Mutex<Images>,
 }
+
+/// By the kernel's file, and whether programs are to be mounted.
+type Images = BTreeMap<(PathBuf, bool), Result<Arc<Image>, Unmet>>;
 
 impl VirtualKernels {
     /// For the cases of this registry. An image of programs holds what all of them need, however few
