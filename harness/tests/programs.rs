@@ -83,10 +83,10 @@ async fn nginx_answers(scene: Scene) -> Result {
     let mut command = Command::new("nginx");
     command.arg("-e").arg("stderr").arg("-c").arg(&configuration);
     let nginx = far.spawn(command)?;
-    listens(&far, &nginx).await?;
+    listens(far, &nginx).await?;
 
     let client = near.process().await?;
-    ask(&client, &far).await?;
+    ask(&client, far).await?;
     // Its worker is whom getpwnam(3) says www-data to be.
     let children = format!("/proc/{0}/task/{0}/children", nginx.pid());
     let worker = fs::read_to_string(children).context(|| "look for nginx's worker".to_owned())?;
@@ -99,7 +99,7 @@ async fn nginx_answers(scene: Scene) -> Result {
     }
 
     tokio::time::sleep(IDLE).await;
-    ask(&client, &far).await?;
+    ask(&client, far).await?;
     nginx.signal(nix::sys::signal::Signal::SIGQUIT)?;
     let ended = nginx.wait().await?;
     same("how nginx ended", Some(0), ended.code())
@@ -111,8 +111,8 @@ async fn python_answers(scene: Scene) -> Result {
     let mut command = Command::new("python3");
     command.args(["-u", "-m", "http.server", "80", "--directory"]).arg(site("python")?);
     let python = far.spawn(command)?;
-    listens(&far, &python).await?;
-    ask(&near.process().await?, &far).await?;
+    listens(far, &python).await?;
+    ask(&near.process().await?, far).await?;
     let log = python.errors()?;
     python.signal(nix::sys::signal::Signal::SIGKILL)?;
     python.wait().await?;

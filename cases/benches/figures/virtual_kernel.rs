@@ -1,6 +1,7 @@
 //! What a virtual kernel costs before the first case can run on it, and what it saves: hours.
 
 use std::{
+    collections::BTreeSet,
     process::Command,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use lastack::{
         pool::{self, Means},
     },
     sys::program,
-    virt::{Kernel, trial},
+    virt::{Kernel, programs, trial},
 };
 
 use crate::{
@@ -33,6 +34,8 @@ const BOOTS: usize = 3;
 
 /// How often what takes less than a second is done.
 const CLONES: usize = 9;
+/// A program that is one large file.
+const LARGE: &str = "node";
 
 /// Two hours, eleven minutes and a quarter.
 const STOCK_KEEPALIVE: &str =
@@ -54,6 +57,7 @@ pub fn measure(registry: &Registry, places: &Places, figures: &mut Figures) -> R
     };
     boots(&kernel, places, figures)?;
     figures.set("one_virtual_case_ms", one_case_ms()?);
+    programs(places, figures)?;
 
     let catalogue = Registry::build(lastack_cases::families());
     let catalogue = catalogue.context(|| "gather the cases".to_owned())?;
@@ -122,6 +126,38 @@ fn one_case_ms() -> Result<f64> {
         }
     }
     Ok(median_ms(&runs))
+}
+
+/// What it takes to make an image of a program of a hundred megabytes, and how long until one that
+/// is there is known to be current.
+fn programs(places: &Places, figures: &mut Figures) -> Result {
+    const KEYS: [&str; 2] = ["program_image_s", "program_image_again_ms"];
+    let found = program::find(LARGE).ok_or_else(|| format!("there is no program {LARGE}"));
+    let usable = found.and_then(|file| {
+        let answer = programs::check(&file, None).map_err(|lack| lack.to_string());
+        answer.map(|()| BTreeSet::from([file]))
+    });
+    let files = match usable {
+        Ok(files) => files,
+        Err(reason) => {
+            KEYS.into_iter().for_each(|key| figures.lacks(key, reason.clone()));
+            return Ok(());
+        }
+    };
+    let what = || "make an image of programs".to_owned();
+    let once = || -> Result<[Duration; 2]> {
+        let cache = tempfile::tempdir_in(places.images()).context(what)?;
+        let timed = || {
+            let began = Instant::now();
+            programs::image(&files, cache.path()).map(|_| began.elapsed())
+        };
+        Ok([timed()?, timed()?])
+    };
+    let runs = (0..BOOTS).map(|_| once()).collect::<Result<Vec<_>>>()?;
+    let median = |at: usize| median_ms(&runs.iter().map(|run| run[at]).collect::<Vec<_>>());
+    figures.set(KEYS[0], median(0) / 1000.0);
+    figures.set(KEYS[1], median(1));
+    Ok(())
 }
 
 /// How long some cases took together, with all it takes to boot, and by their own clocks in sum.

@@ -27,18 +27,18 @@ const FETCH: &str = "scripts/setup fetches kernels anew";
 
 const RUN_ON_HOST: &str = "or run it on this machine's kernel (--kernel host)";
 
-/// Of which kernel, and whether with programs to be mounted.
-type ImageOf = (PathBuf, bool);
-
 /// Runs cases on virtual kernels. Any number of threads may.
 #[derive(Debug)]
 pub struct VirtualKernels {
     places: Places,
     keep: bool,
     programs: BTreeSet<PathBuf>,
-    images: Mutex<BTreeMap<ImageOf, Result<Arc<Image>, Unmet>>>,
+    images: Mutex<Images>,
     templates: Templates,
 }
+
+/// By the kernel's file, and whether programs are to be mounted.
+type Images = BTreeMap<(PathBuf, bool), Result<Arc<Image>, Unmet>>;
 
 impl VirtualKernels {
     /// For the cases of this registry. An image of programs holds what all of them need, however few

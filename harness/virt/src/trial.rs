@@ -42,7 +42,7 @@ pub struct Clones {
 /// It does not boot, cannot be saved, or a clone does not come to a good end.
 pub fn clones(kernel: &Kernel, programs: &[PathBuf], cache: &Path, count: usize) -> Result<Clones> {
     let image = image::build(kernel, programs, cache)?;
-    let call = Call::new(kernel.vmlinuz())?;
+    let call = Call::new(&image)?;
     let folder = tempfile::tempdir_in(cache).context(|| "make a folder".to_owned())?;
     let save = saved::make(&call, &image, folder.path())?;
     let saved = Saved::open(folder.path())?;

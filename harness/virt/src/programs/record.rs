@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     io::{Read, Seek},
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -63,18 +64,20 @@ pub(super) fn opened(file: &Path, arguments: &[&str]) -> Result<BTreeSet<PathBuf
     let context = || format!("record what {} opens", file.display());
     let strace =
         strace().map_err(|lack| Error::system(context(), lack.reason).advise(lack.remedy))?;
-    let log = tempfile::NamedTempFile::new().context(context)?;
+    // A file without a name, for whoever is killed in the middle of it.
+    let mut log = tempfile::tempfile().context(context)?;
     let mut command = Command::new(strace);
     command
         .args(["-f", "-qq", "-s", "4096", "-e", "trace=%file"])
         .args(["-e", "signal=none", "-e", "status=successful", "-y", "-o"])
-        .arg(log.path())
+        .arg(format!("/proc/{}/fd/{}", std::process::id(), log.as_raw_fd()))
         .arg("--")
         .arg(file)
         .args(arguments);
     let (end, said) = run(command).context(context)?;
-    let log = std::fs::read(log.path()).context(context)?;
-    let opened = paths(&String::from_utf8_lossy(&log));
+    let mut lines = Vec::new();
+    log.read_to_end(&mut lines).context(context)?;
+    let opened = paths(&String::from_utf8_lossy(&lines));
     // strace itself may be refused: then not even the program was executed.
     if opened.is_empty() {
         return Err(Error::system(context(), format!("{STRACE} {end}: {}", said.trim()))
