@@ -1,9 +1,9 @@
 //! Programs with all that belongs to them, for virtual kernels: a read-only file system in a file,
 //! which QEMU gives to the virtual kernel as memory (virtio-pmem).
 //!
-//! [`rules`] say what belongs to a program, [`needed`] what it names itself, [`record`] what it
-//! opened; [`contents`] is all of that as a list of paths, [`ext4`] makes a file system of them.
-//! [`mount`] is the virtual kernel's side.
+//! `rules` say what belongs to a program, `needed` what it names itself, `record` what it
+//! opened; `contents` is all of that as a list of paths, `ext4` makes a file system of them.
+//! `mount` is the virtual kernel's side.
 //!
 //! An image is kept beside the list of what is in it, and is current as long as every path on the
 //! list is what it was. Both names come from what they stand for, so that nobody ever writes to one
