@@ -100,8 +100,7 @@ impl Choice {
             Allowed::Virtual(_) => self.on_virtual(case),
             Allowed::Any => match self.on_host(case) {
                 Ok(()) => Ok(Target::Host),
-                // Some needs no virtual kernel meets: then there is only one thing to say.
-                Err(host) if case.obstacle_on(None).is_some() => Err(host),
+                Err(host) if case.obstacle_on(None).is_some() => Err(nowhere(host, case)),
                 Err(host) => self.on_virtual(case).map_err(|other| neither(host, other)),
             },
         }
@@ -199,6 +198,15 @@ impl Choice {
             }
         }
         Err(obstacles.swap_remove(0))
+    }
+}
+
+/// Why a case cannot run here, whose needs no virtual kernel meets: mostly there is only one thing to
+/// say. But what waits for hours would be sent to where something else is in its way.
+fn nowhere(host: Unmet, case: &Case) -> Unmet {
+    match case.obstacle_on(None) {
+        Some(other) if host.need == Need::VirtualTime.to_string() => neither(host, other),
+        _ => host,
     }
 }
 

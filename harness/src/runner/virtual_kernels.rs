@@ -25,7 +25,7 @@ const JOBS: usize = 24;
 
 const FETCH: &str = "scripts/setup fetches kernels anew";
 
-const RUN_ON_HOST: &str = "or run it on this machine's kernel (--kernel host)";
+const MEND: &str = "mend that; cases that declare no programs run without";
 
 /// Runs cases on virtual kernels. Any number of threads may.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl VirtualKernels {
             }
             let mounted = programs::image(&self.programs, &self.places.images());
             self.places.hand_over_images();
-            let mounted = mounted.map_err(|error| unmet(error, RUN_ON_HOST))?;
+            let mounted = mounted.map_err(|error| unmet(error, MEND))?;
             Ok(Arc::new(built.with(Arc::new(mounted))))
         };
         images.entry((kernel.vmlinuz().to_owned(), programs)).or_insert_with(build).clone()

@@ -1,6 +1,7 @@
 //! Cases on a virtual kernel: the choice of kernel, results, evidence, and kernels that die.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use lastack::error::Unmet;
@@ -49,7 +50,8 @@ fn cases(family: &mut Family) {
             }
         }
     });
-    let needing: [(_, &[Need]); 3] = [
+    let needing: [(_, &[Need]); 4] = [
+        ("declares_a_program", &[Need::VirtualTime, Need::Program(FOREIGN)]),
         ("needs_an_older_kernel", &[Need::Before(6, 13)]),
         ("needs_a_newer_kernel", &[Need::Kernel(6, 13)]),
         (
@@ -68,6 +70,9 @@ fn cases(family: &mut Family) {
         .needs([Need::VirtualTime])
         .run(panics_its_kernel);
 }
+
+/// A program that no machine has, but where a test makes one.
+const FOREIGN: &str = "lastack-foreign-program";
 
 async fn pass(_: Scene) -> Result {
     Ok(())
@@ -110,12 +115,13 @@ pub fn tests() -> Vec<Trial> {
         ("a_kernel_that_is_not_there_is_told_with_the_way_to_get_it", no_such_kernel),
         ("hours_are_not_waited_for_on_the_host", not_on_the_host),
     ];
-    let virtual_only: [Named; 8] = [
+    let virtual_only: [Named; 9] = [
         ("hours_pass_on_a_virtual_kernel", hours),
         ("the_same_case_twice_takes_the_same_times_to_the_tick", repeats),
         ("evidence_is_brought_out_of_a_virtual_kernel", evidence),
         ("a_kernel_panic_fails_its_case_and_no_other", panic),
         ("what_a_virtual_kernel_cannot_run_is_ignored_with_its_reason", ignored_inside),
+        ("a_program_for_another_machine_is_no_program_for_a_virtual_kernel", foreign),
         ("what_a_kernel_lacks_is_tried_on_the_next", tried_on_the_next),
         ("the_test_target_says_where_cases_ran", target),
         ("a_matrix_tells_kernels_apart", matrix),
@@ -248,6 +254,26 @@ fn ignored_inside() -> Checked {
     Ok(())
 }
 
+fn foreign() -> Checked {
+    let name = "control::declares_a_program";
+    program(&["run", name])?.ends(3)?.says("there is no program lastack-foreign-program")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let file = folder.path().join(FOREIGN);
+    let mut elf = fs::read(std::env::current_exe()?)?;
+    elf.truncate(4096);
+    // `e_machine`: EM_AARCH64.
+    elf[18] = 183;
+    fs::write(&file, elf)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    for kernel in [&[][..], &["--kernel", "virtual"]] {
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH")?);
+        let arguments = [&["run", name], kernel].concat();
+        let seen = run(life("virtual_program", &arguments).env("PATH", path))?;
+        seen.ends(3)?.says("it is for another machine, an AArch64")?;
+    }
+    Ok(())
+}
+
 fn tried_on_the_next() -> Checked {
     let name = "control::lacks_on_the_host_what_it_uses";
     program(&["run", name])?
@@ -264,7 +290,7 @@ fn tried_on_the_next() -> Checked {
 
 fn target() -> Checked {
     let seen = run(life("virtual_test", &["waits_for_hours"]).env("LASTACK_KERNEL", "virtual"))?;
-    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out")?;
+    seen.ends(0)?.says("1 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out")?;
     seen.complains("lastack: 1 case ran on virtual ")?.complains("the longest for 2h12m05s")?;
     // Whoever only asks for names waits for no boot.
     let listed = run(life("virtual_test", &["--list"]).env("LASTACK_KERNEL", "virtual"))?;

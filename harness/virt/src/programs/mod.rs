@@ -1,9 +1,9 @@
 //! Programs with all that belongs to them, for virtual kernels: a read-only file system in a file,
 //! which QEMU gives to the virtual kernel as memory (virtio-pmem).
 //!
-//! [`rules`] say what belongs to a program, [`needed`] what it names itself, [`record`] what it
-//! opened; [`contents`] is all of that as a list of paths, [`ext4`] makes a file system of them.
-//! [`mount`] is the virtual kernel's side.
+//! `rules` say what belongs to a program, `needed` what it names itself, `record` what it
+//! opened; `contents` is all of that as a list of paths, `ext4` makes a file system of them.
+//! `mount` is the virtual kernel's side.
 //!
 //! An image is kept beside the list of what is in it, and is current as long as every path on the
 //! list is what it was. Both names come from what they stand for, so that nobody ever writes to one
@@ -50,6 +50,9 @@ const MAKING: &str = ".programs-";
 
 /// An image that nobody has used for so long is removed.
 const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// More images than these are not kept.
+const MOST: usize = 12;
 
 /// Files that change while they are copied change again, but not for ever.
 const ATTEMPTS: u32 = 3;
@@ -268,12 +271,17 @@ fn named(folder: &Path, beginning: &str) -> impl Iterator<Item = PathBuf> {
     paths.into_iter()
 }
 
-/// Removes images and lists that have not been used for long.
+/// Removes images and lists that have not been used for long, and all but the last images used: each
+/// may be hundreds of megabytes. Whoever has one open keeps it.
 fn remove_old(cache: &Path) {
-    for path in named(cache, KEPT) {
-        let used = fs::metadata(&path).and_then(|found| found.modified());
-        let age = used.ok().and_then(|used| used.elapsed().ok());
-        if age.is_some_and(|age| age > OLD) {
+    let used = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
+    let mut kept: Vec<_> = named(cache, KEPT).filter_map(used).collect();
+    kept.sort();
+    let (mut images, now) = (0, SystemTime::now());
+    for (used, path) in kept.into_iter().rev() {
+        images += usize::from(path.extension().is_some_and(|end| end == "ext4"));
+        let age = now.duration_since(used).unwrap_or_default();
+        if age > OLD || images > MOST {
             let _ = fs::remove_file(path);
         }
     }

@@ -105,3 +105,25 @@ fn a_folder_that_cannot_be_written_is_named() {
     let error = image(&BTreeSet::new(), Path::new("/proc/no-such-place")).unwrap_err();
     assert!(error.to_string().contains("/proc/no-such-place"), "{error}");
 }
+
+#[test]
+fn what_was_not_used_for_long_or_is_too_much_is_removed() {
+    let cache = folder();
+    let (now, many) = (SystemTime::now(), MOST as u64 + 3);
+    let put = |name: &str, age: Duration| {
+        let file = File::create(cache.path().join(name)).unwrap();
+        file.set_modified(now - age).unwrap();
+    };
+    for number in 0..many {
+        put(&format!("programs-{number:02}.ext4"), Duration::from_secs(number));
+    }
+    put("programs-old.list", OLD + Duration::from_secs(1));
+    put("programs-young.list", Duration::ZERO);
+    put("another", OLD * 2);
+    remove_old(cache.path());
+    let names = named(cache.path(), "").map(|path| path.file_name().unwrap().to_owned());
+    let left: BTreeSet<_> = names.map(|name| name.into_string().unwrap()).collect();
+    let images = (0..MOST).map(|number| format!("programs-{number:02}.ext4"));
+    let others = ["another", "programs-young.list"].map(str::to_owned);
+    assert_eq!(left, images.chain(others).collect());
+}
