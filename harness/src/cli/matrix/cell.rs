@@ -13,9 +13,9 @@ pub(super) struct Cell {
     pub(super) verdict: &'static str,
     /// What there is to say about it: why it was ignored, or what was expected and what seen.
     pub(super) evidence: String,
-    /// Whether it was ignored for what this kernel is or has, not for what the machine lacks.
+    /// What it was ignored for want of.
     #[serde(skip)]
-    of_kernel: bool,
+    pub(super) need: Option<String>,
     /// Whether it counts as a failure.
     #[serde(skip)]
     pub(super) fails: bool,
@@ -34,12 +34,12 @@ impl Cell {
             let _ = write!(evidence, "\nkept in {}", directory.display());
         }
         let fails = finished.counts == Counts::Failed;
-        Self { verdict, evidence, of_kernel: false, fails }
+        Self { verdict, evidence, need: None, fails }
     }
 
     pub(super) fn ignored(unmet: &Unmet) -> Self {
-        let of_kernel = ["kernel", "sysctl"].iter().any(|kind| unmet.need.starts_with(kind));
-        Self { verdict: "ignored", evidence: unmet.reason.clone(), of_kernel, fails: false }
+        let (evidence, need) = (unmet.reason.clone(), Some(unmet.need.clone()));
+        Self { verdict: "ignored", evidence, need, fails: false }
     }
 
     /// What is compared: a pass is a pass, whatever was measured on the way; a failure is what
@@ -49,9 +49,15 @@ impl Cell {
         (self.verdict, if self.verdict == "ignored" { "" } else { first })
     }
 
+    /// Whether it was ignored for what this kernel is or has, not for what the machine lacks.
+    fn of_kernel(&self) -> bool {
+        let of = |need: &String| ["kernel", "sysctl"].iter().any(|kind| need.starts_with(kind));
+        self.need.as_ref().is_some_and(of)
+    }
+
     /// Whether it says anything about the kernel.
     fn counts(&self) -> bool {
-        self.of_kernel || !matches!(self.verdict, "ignored" | "too slow")
+        self.of_kernel() || !matches!(self.verdict, "ignored" | "too slow")
     }
 }
 
@@ -67,7 +73,7 @@ pub(super) mod tests {
 
     pub(in crate::cli::matrix) fn cell(verdict: &'static str, evidence: &str) -> Cell {
         let fails = verdict == "FAILED";
-        Cell { verdict, evidence: evidence.to_owned(), of_kernel: false, fails }
+        Cell { verdict, evidence: evidence.to_owned(), need: None, fails }
     }
 
     pub(in crate::cli::matrix) fn ignored(need: &str) -> Cell {

@@ -41,6 +41,6 @@ fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 fn words(cell: &Cell) -> String {
-    let first = cell.evidence.lines().next().map(|line| format!(": {line}"));
-    format!("{}{}", cell.verdict, first.unwrap_or_default())
+    let why = cell.need.as_deref().or_else(|| cell.evidence.lines().next());
+    format!("{}{}", cell.verdict, why.map(|why| format!(": {why}")).unwrap_or_default())
 }

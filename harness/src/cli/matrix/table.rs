@@ -149,7 +149,7 @@ mod tests {
              \n\
              | where they differ | host 6.18.5 | virtual 6.1.0 |\n\
              | --- | --- | --- |\n\
-             | `a::other` | ok | ignored: no |\n"
+             | `a::other` | ok | ignored: kernel 6.5 |\n"
         );
         assert_eq!(matrix.exit(), Exit::AllWell);
     }
