@@ -304,8 +304,8 @@ fn link_end(end: LinkEnd<'_>, mtu: u32) -> LinkMessage {
         .name(end.name)
         .mtu(mtu)
         .address(end.mac.to_vec())
-        // A veth has one for each processor otherwise, with objects in sysfs that cost a tenth of
-        // the whole lab, and never uses them here (`drivers/net/veth.c`, `veth_init_queues`).
+        // A veth has one for each processor otherwise, each with an object in sysfs, and nothing
+        // here uses the others (`drivers/net/veth.c`, `veth_init_queues`).
         .append_extra_attribute(LinkAttribute::NumTxQueues(1))
         .append_extra_attribute(LinkAttribute::NumRxQueues(1))
         .append_extra_attribute(LinkAttribute::GsoMaxSegs(1));
