@@ -14,15 +14,19 @@ use tempfile::TempDir;
 
 use crate::common::{self, Checked, Named};
 
-pub const TESTS: [Named; 4] = [
+pub const TESTS: [Named; 5] = [
     ("an_image_is_made_once_and_again_when_something_has_changed", is_made_again),
     ("an_image_that_was_cut_off_is_made_again", is_mended),
     ("an_image_keeps_links_modes_owners_and_times", keeps),
     ("what_a_killed_maker_leaves_the_next_one_removes", is_killed),
+    ("a_program_that_is_recorded_ends_with_who_records_it", is_killed_while_it_records),
 ];
 
 /// Names the folder in which the life of a maker makes its image.
 const CACHE: &str = "LASTACK_TEST_CACHE";
+
+/// Names the program that a maker puts into it, if not a large one.
+const PROGRAM: &str = "LASTACK_TEST_PROGRAM";
 
 /// A folder that no virtual kernel hides, as it does all in `/tmp`.
 fn folder() -> Checked<TempDir> {
@@ -113,8 +117,9 @@ fn keeps() -> Checked {
 /// The life of a process that makes an image of more than a moment's work.
 pub fn make_one() -> Checked {
     let cache = PathBuf::from(std::env::var(CACHE)?);
-    let program = program::find("qemu-system-x86_64").or_else(|| program::find("sh"));
-    image(&program.ok_or("no program")?, &cache).map(drop)
+    let asked = std::env::var_os(PROGRAM).map(PathBuf::from);
+    let large = || program::find("qemu-system-x86_64").or_else(|| program::find("sh"));
+    image(&asked.or_else(large).ok_or("no program")?, &cache).map(drop)
 }
 
 fn is_killed() -> Checked {
@@ -132,4 +137,22 @@ fn is_killed() -> Checked {
     let program = script(cache.path(), "one", "true")?;
     image(&program, cache.path())?;
     holds(unfinished().is_none(), "nothing is left")
+}
+
+/// What is recorded is run, and must not outlive who recorded it.
+fn is_killed_while_it_records() -> Checked {
+    let cache = folder()?;
+    let begun = cache.path().join("begun");
+    let line = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 1000", begun.display());
+    // A name that there is a rule for: others are not run.
+    let program = script(cache.path(), "curl", &line)?;
+    let mut maker = common::life("maker", &[]);
+    let mut maker = maker.env(CACHE, cache.path()).env(PROGRAM, program).spawn()?;
+    let runs = common::until(|| fs::read_to_string(&begun).ok());
+    maker.kill()?;
+    maker.wait()?;
+    let pid = runs.ok_or("the program was not run")?;
+    let place = Path::new("/proc").join(pid.trim());
+    let gone = common::until(|| (!place.exists()).then_some(()));
+    holds(gone.is_some(), "the program has ended with who recorded it")
 }

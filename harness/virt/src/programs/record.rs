@@ -1,26 +1,29 @@
 //! Runs of programs on this machine, to see what they say or what they open.
 //!
 //! strace(1) sees every file that is opened or looked for, needs no rights over a program that it
-//! starts itself, and follows what that starts. (fanotify(7) wants root. `/proc/PID/map_files` shows only what is
-//! mapped, and a loader that is asked, `LD_DEBUG`, only libraries.)
+//! starts itself, and follows what that starts. (fanotify(7) wants root. `/proc/PID/map_files` shows
+//! only what is mapped, and a loader that is asked, `LD_DEBUG`, only libraries.) It traces from a
+//! process of its own (`-D`): the program itself is the child of this one, and ends with it.
 
 use std::{
     collections::BTreeSet,
-    io::{Read, Seek},
-    os::fd::AsRawFd,
+    fs::File,
+    io::Read,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lastack_sys::{
-    child::{Child, End},
+    child::{Child, End, readable},
     error::{Context, Error, Result},
     inside, program as programs,
 };
 use nix::{
+    fcntl::OFlag,
     sys::signal::{Signal, killpg},
-    unistd::Pid,
+    unistd::{Pid, pipe2},
 };
 
 use crate::lack::Lack;
@@ -68,7 +71,7 @@ pub(super) fn opened(file: &Path, arguments: &[&str]) -> Result<BTreeSet<PathBuf
     let mut log = tempfile::tempfile().context(context)?;
     let mut command = Command::new(strace);
     command
-        .args(["-f", "-qq", "-s", "4096", "-e", "trace=%file"])
+        .args(["-D", "-f", "-qq", "-s", "4096", "-e", "trace=%file"])
         .args(["-e", "signal=none", "-e", "status=successful", "-y", "-o"])
         .arg(format!("/proc/{}/fd/{}", std::process::id(), log.as_raw_fd()))
         .arg("--")
@@ -106,25 +109,44 @@ fn paths(log: &str) -> BTreeSet<PathBuf> {
     log.lines().filter_map(path).collect()
 }
 
-/// Runs it without input and out of a terminal's reach: how it ended, and what it said.
+/// Runs it without input and out of a terminal's reach, until nobody is left that could write to
+/// its output: how it ended, and what it said.
 fn run(mut command: Command) -> Result<(End, String)> {
     let name = command.get_program().to_string_lossy().into_owned();
     let context = || format!("run {name}");
-    let mut said = tempfile::tempfile().context(context)?;
-    let (out, err) = (said.try_clone().context(context)?, said.try_clone().context(context)?);
-    command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(err);
+    let (said, output) = pipe2(OFlag::O_CLOEXEC).context(context)?;
+    command.current_dir("/").stdin(Stdio::null());
+    command.stdout(output.try_clone().context(context)?).stderr(output);
     // In a process group of its own, with all that it starts.
     inside::end_with_this_thread(&mut command);
     let mut child = Child::adopt(command.spawn().context(context)?).context(context)?;
-    let Some(end) = child.wait_within(PATIENCE)? else {
-        let _ = killpg(Pid::from_raw(child.pid()), Signal::SIGKILL);
-        let why = format!("it had not ended after {} s", PATIENCE.as_secs());
-        return Err(Error::system(context(), why));
-    };
+    // It has copies of the output.
+    drop(command);
+    let deadline = Instant::now() + PATIENCE;
     let mut text = Vec::new();
-    said.rewind().context(context)?;
-    said.read_to_end(&mut text).context(context)?;
-    Ok((end, String::from_utf8_lossy(&text).into_owned()))
+    let ended = everything(said, &mut text, deadline).context(context)?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    match child.wait_within(left)?.filter(|_| ended) {
+        Some(end) => Ok((end, String::from_utf8_lossy(&text).into_owned())),
+        None => {
+            let _ = killpg(Pid::from_raw(child.pid()), Signal::SIGKILL);
+            let why = format!("it had not ended after {} s", PATIENCE.as_secs());
+            Err(Error::system(context(), why))
+        }
+    }
+}
+
+/// Reads to the end; whether that came before the deadline.
+fn everything(from: OwnedFd, text: &mut Vec<u8>, deadline: Instant) -> Result<bool> {
+    let mut from = File::from(from);
+    let mut buffer = [0; 4096];
+    while readable(&[from.as_fd()], Some(deadline))?[0] {
+        match from.read(&mut buffer).context(|| "read its output".to_owned())? {
+            0 => return Ok(true),
+            length => text.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
