@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Failed, Trial};
+use tempfile::TempDir;
 
 pub type Checked<T = ()> = Result<T, Failed>;
 pub type Named = (&'static str, fn() -> Checked);
@@ -126,6 +127,14 @@ impl Seen {
     pub fn clear(&self) -> Checked {
         Ok(std::fs::remove_dir_all(self.kept()?)?)
     }
+}
+
+/// A folder of its own that no virtual kernel hides, as it does all in `/tmp`, where this project
+/// may be, too.
+pub fn folder() -> Checked<TempDir> {
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let hidden = ["/tmp", "/run", "/mnt"].iter().any(|place| built.starts_with(place));
+    Ok(tempfile::tempdir_in(if hidden { Path::new("/var/tmp") } else { built })?)
 }
 
 /// Asks until there is an answer, for at most ten seconds.

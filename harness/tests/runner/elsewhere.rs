@@ -10,7 +10,7 @@ use lastack::virt::Kernel;
 use lastack::{FamilySource, Problems, Registry};
 use libtest_mimic::Trial;
 
-use crate::common::{self, Checked, Named, Seen, or_ignored, run};
+use crate::common::{self, Checked, Named, Seen, folder, or_ignored, run};
 
 /// How a line begins that tells when something was sent or told, in nanoseconds.
 const PROBED: &str = "after ";
@@ -257,7 +257,7 @@ fn ignored_inside() -> Checked {
 fn foreign() -> Checked {
     let name = "control::declares_a_program";
     program(&["run", name])?.ends(3)?.says("there is no program lastack-foreign-program")?;
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let folder = folder()?;
     let file = folder.path().join(FOREIGN);
     let mut elf = fs::read(std::env::current_exe()?)?;
     elf.truncate(4096);

@@ -10,9 +10,8 @@ use std::{
 };
 
 use lastack::{sys::program, virt::programs};
-use tempfile::TempDir;
 
-use crate::common::{self, Checked, Named};
+use crate::common::{self, Checked, Named, folder};
 
 pub const TESTS: [Named; 5] = [
     ("an_image_is_made_once_and_again_when_something_has_changed", is_made_again),
@@ -27,11 +26,6 @@ const CACHE: &str = "LASTACK_TEST_CACHE";
 
 /// Names the program that a maker puts into it, if not a large one.
 const PROGRAM: &str = "LASTACK_TEST_PROGRAM";
-
-/// A folder that no virtual kernel hides, as it does all in `/tmp`.
-fn folder() -> Checked<TempDir> {
-    Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
-}
 
 /// A program of one line.
 fn script(folder: &Path, name: &str, line: &str) -> Checked<PathBuf> {

@@ -247,7 +247,10 @@ impl Call {
             // Where it is mapped, it begins at a round address.
             most += size + PMEM_ROUND;
         }
-        command.args(["-m", &format!("{}M,slots=1,maxmem={most}B", self.memory)]);
+        let own = u64::from(self.memory) << 20;
+        // Without such devices there is no more than its own, which QEMU wants to be not even said.
+        let more = if most > own { format!(",slots=1,maxmem={most}B") } else { String::new() };
+        command.args(["-m", &format!("{}M{more}", self.memory)]);
         Ok(())
     }
 }
