@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod ladders;
 mod loops;
+mod nextest;
 mod suite;
 mod virtual_kernel;
 
@@ -65,7 +66,7 @@ fn registry() -> std::result::Result<Registry, Problems> {
 /// What is measured together, by its name.
 type Section = (&'static str, fn(&mut Bench) -> Result);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     ("labs", Bench::labs),
     ("guests", Bench::guests),
     ("virtual", Bench::virtual_kernels),
@@ -73,6 +74,7 @@ const SECTIONS: [Section; 8] = [
     ("dying", Bench::dying),
     ("ladder", Bench::ladder),
     ("suite", Bench::suite),
+    ("nextest", Bench::nextest),
     ("detection", Bench::detection),
 ];
 
@@ -250,5 +252,9 @@ impl Bench {
 
     fn suite(&mut self) -> Result {
         suite::measure(&self.quiet, &mut self.figures)
+    }
+
+    fn nextest(&mut self) -> Result {
+        nextest::measure(&self.places, &mut self.figures)
     }
 }
