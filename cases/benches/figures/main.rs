@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod ladders;
 mod loops;
+mod nextest;
 mod price;
 mod suite;
 mod virtual_kernel;
@@ -76,6 +77,7 @@ const SECTIONS: [Section; 9] = [
     ("dying", Bench::dying),
     ("ladder", Bench::ladder),
     ("suite", Bench::suite),
+    ("nextest", Bench::nextest),
     ("detection", Bench::detection),
 ];
 
@@ -253,5 +255,9 @@ impl Bench {
 
     fn suite(&mut self) -> Result {
         suite::measure(&self.quiet, &mut self.figures)
+    }
+
+    fn nextest(&mut self) -> Result {
+        nextest::measure(&self.places, &mut self.figures)
     }
 }

@@ -4,12 +4,14 @@
 //! Nothing here looks at a clock while nothing happens. Where the clock jumps over idle time, a
 //! tick a second is a day's worth of work in a day that should take none.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 
 use super::case::Case;
 use super::evidence::CAPTURE;
 use super::launch::Launcher;
+use super::needs::Need;
 use super::places::Places;
 use super::pool;
 use super::registry::{Problems, Registry};
@@ -40,6 +42,14 @@ fn ready(gather: impl FnOnce() -> std::result::Result<Registry, Problems>) -> Re
     let registry = gather().context(|| "know the cases".to_owned())?;
     fs::create_dir_all(HOME).context(|| format!("make {HOME}"))?;
     launcher(false)?;
+    let trials: BTreeSet<_> = registry
+        .cases()
+        .iter()
+        .flat_map(|case| &case.needs)
+        .filter_map(|need| if let Need::Trial(trial) = need { Some(*trial) } else { None })
+        .collect();
+    // Each is asked once; a case that wants to know gets the answer from this process.
+    trials.into_iter().for_each(|trial| drop(trial.check()));
     Ok(registry)
 }
 

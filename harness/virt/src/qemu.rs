@@ -4,10 +4,12 @@
 //! nanosecond, and stands still for everything that goes on outside; the random numbers of its
 //! processor come from a seed that is always the same, and so does the time of day it starts at;
 //! nothing enters it once it runs, but a question whether it lives if it works for long without a
-//! word (`watch`). So timers of the same case end within a tick of each other from
-//! run to run. What does depend on the machine outside is when exactly a word on the port has been
-//! taken off it: an interrupt on the virtual kernel that comes a little sooner or later, and can
-//! turn the order of two processes that were ready at the same time.
+//! word (`watch`). A word on the port is taken off it by the processor's own thread
+//! (`ioeventfd=off`), so its interrupt comes at the same instruction every time. What is left: of
+//! more than the socket behind the port holds the rest waits until that is read, which only the
+//! evidence of a case that has ended is; and a boot does not take the same number of instructions
+//! twice. So clones of one template do the same to the nanosecond as long as they are given the
+//! same; machines that boot end their timers within a tick of each other.
 
 use std::{
     fs::File,
