@@ -68,7 +68,7 @@ fn registry() -> std::result::Result<Registry, Problems> {
 /// What is measured together, by its name.
 type Section = (&'static str, fn(&mut Bench) -> Result);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("labs", Bench::labs),
     ("price", price::measure),
     ("guests", Bench::guests),
