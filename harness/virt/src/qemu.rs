@@ -141,7 +141,7 @@ impl Call {
     }
 
     /// What a machine depends on beside its files: another is not a machine that was saved.
-    pub(super) fn arguments(&self) -> impl Hash {
+    pub(super) fn arguments(&self) -> impl Hash + use<> {
         (MACHINE, SAVED, COMMAND_LINE, self.memory)
     }
 
