@@ -131,7 +131,7 @@ pub(super) struct Call {
     /// In MiB.
     pub(super) memory: u32,
     /// Programs to be mounted.
-    programs: Option<Arc<ProgramImage>>,
+    pub(super) programs: Option<Arc<ProgramImage>>,
 }
 
 /// The memory of a machine that is saved, or goes on from where one was.
@@ -156,7 +156,7 @@ impl Call {
     }
 
     /// What a machine depends on beside its files: another is not a machine that was saved.
-    pub(super) fn arguments(&self) -> impl Hash {
+    pub(super) fn arguments(&self) -> impl Hash + use<> {
         (MACHINE, SAVED, self.command_line(), self.memory)
     }
 

@@ -255,7 +255,18 @@ impl Template<'_> {
         saved::make(&self.call, self.image, begun)?;
         hand_over(begun, &self.of.cache);
         fs::rename(begun, self.folder()).context(|| "give it its name".to_owned())?;
+        self.replace_older();
         Saved::open(&self.folder())
+    }
+
+    /// Removes those of the same program before it was built anew.
+    fn replace_older(&self) {
+        let (kind, _) = self.name.rsplit_once('-').expect("it has two numbers");
+        for folder in self.of.folders(&format!("{WHOLE}{kind}-")) {
+            if folder != self.folder() && age(&folder) > FOR_A_WHILE {
+                let _ = fs::remove_dir_all(folder);
+            }
+        }
     }
 
     /// Whether there is room for it.
@@ -289,15 +300,20 @@ impl Template<'_> {
 }
 
 /// The name of the template for this call and image: of another kernel, image, QEMU or other
-/// arguments it is another.
+/// arguments it is another. The first number is the same as long as all these have the same paths.
 fn name(call: &Call, image: &Image) -> String {
-    let mut hash = DefaultHasher::new();
+    let files = (&call.program, &call.vmlinuz, std::env::current_exe().ok());
+    let kind = hash(&(files, call.memory, call.programs.is_some()));
     let found = fs::metadata(&call.program).ok();
     let qemu = found.map(|found| (found.len(), found.ino(), found.mtime(), found.mtime_nsec()));
-    (env!("CARGO_PKG_VERSION"), &call.program, qemu, &call.vmlinuz).hash(&mut hash);
-    call.arguments().hash(&mut hash);
-    image.stamp().hash(&mut hash);
-    format!("{}-{:016x}", image.kernel().release, hash.finish())
+    let all = hash(&(env!("CARGO_PKG_VERSION"), kind, qemu, call.arguments(), image.stamp()));
+    format!("{}-{kind:016x}-{all:016x}", image.kernel().release)
+}
+
+fn hash(of: &impl Hash) -> u64 {
+    let mut hash = DefaultHasher::new();
+    of.hash(&mut hash);
+    hash.finish()
 }
 
 /// The lock on this folder, if nobody has it, and if it still is what has this name.
@@ -328,5 +344,70 @@ fn hand_over(folder: &Path, cache: &Path) {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in files.chain([folder.to_owned()]) {
         let _ = chown(path, Some(owner.uid()), Some(owner.gid()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fakes::{self, RELEASE},
+        image,
+        store::Kernel,
+    };
+
+    #[test]
+    fn a_template_is_of_one_kernel_image_qemu_and_memory() {
+        let (root, cache) = (fakes::kernel(RELEASE, RELEASE), tempfile::tempdir().unwrap());
+        let kernel = Kernel::at(root.path()).unwrap();
+        let qemu = cache.path().join("qemu");
+        fs::write(&qemu, "one").unwrap();
+        let image = image::build(&kernel, &[], cache.path()).unwrap();
+        let vmlinuz = kernel.vmlinuz().to_owned();
+        let call = Call { program: qemu.clone(), vmlinuz, memory: 512, programs: None };
+        let first = name(&call, &image);
+        assert_eq!(name(&call, &image::build(&kernel, &[], cache.path()).unwrap()), first);
+
+        let mut others = vec![name(&Call { memory: 513, ..call.clone() }, &image)];
+        let program = cache.path().join("program");
+        fs::write(&program, "one").unwrap();
+        let build = || image::build(&kernel, std::slice::from_ref(&program), cache.path()).unwrap();
+        others.push(name(&call, &build()));
+        fs::write(&program, "another").unwrap();
+        others.push(name(&call, &build()));
+        fs::write(kernel.vmlinuz(), fs::read(kernel.vmlinuz()).unwrap()).unwrap();
+        others.push(name(&call, &image::build(&kernel, &[], cache.path()).unwrap()));
+        fs::write(&qemu, "another").unwrap();
+        others.push(name(&call, &image));
+        others.push(first);
+        let count = others.len();
+        assert_eq!(others.into_iter().collect::<BTreeSet<_>>().len(), count);
+    }
+
+    #[test]
+    fn what_was_left_is_removed_and_of_many_templates_the_last_used_are_kept() {
+        let cache = tempfile::tempdir().unwrap();
+        let templates = Templates::within(cache.path());
+        let folder = |name: String| {
+            let folder = cache.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("memory"), "x").unwrap();
+            folder
+        };
+        let left = folder(format!("{BEGUN}left"));
+        let locked = folder(format!("{BEGUN}locked"));
+        let lock = try_lock(&locked).unwrap();
+        let whole: Vec<_> = (0..MOST + 3).map(|n| folder(format!("{WHOLE}{n}"))).collect();
+        for (n, folder) in whole.iter().enumerate() {
+            let hours = Duration::from_secs(3600) * u32::try_from(n).unwrap();
+            File::open(folder).unwrap().set_modified(SystemTime::now() - hours).unwrap();
+        }
+        templates.clean();
+        assert!(!left.exists() && locked.exists());
+        let kept: Vec<_> = whole.iter().map(|folder| folder.exists()).collect();
+        assert_eq!(kept, [[true; MOST].as_slice(), &[false; 3]].concat());
+        drop(lock);
+        templates.clean();
+        assert!(!locked.exists());
     }
 }
