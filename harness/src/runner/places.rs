@@ -8,6 +8,7 @@ use nix::fcntl::{Flock, FlockArg};
 use tempfile::Builder;
 
 use crate::error::{Context, Result};
+use crate::sys::lock;
 
 /// The build's own directory, where nothing is written but what cases leave and how they came out.
 #[derive(Debug, Clone)]
@@ -104,14 +105,8 @@ impl Places {
             }
         }
         // Whoever comes too late waits for one of them, each for another.
-        let mut file = open(std::process::id() as usize % cores).ok()?;
-        loop {
-            match Flock::lock(file, FlockArg::LockExclusive) {
-                Ok(lock) => return Some(Gate { _lock: lock }),
-                Err((back, nix::Error::EINTR)) => file = back,
-                Err(_) => return None,
-            }
-        }
+        let file = open(std::process::id() as usize % cores).ok()?;
+        lock::held(file, FlockArg::LockExclusive).ok().map(|lock| Gate { _lock: lock })
     }
 
     /// Gives what is kept for the next run to whoever owns the build.
@@ -141,14 +136,8 @@ impl Places {
     #[must_use]
     pub fn gate(&self, alone: bool) -> Option<Gate> {
         let how = if alone { FlockArg::LockExclusive } else { FlockArg::LockShared };
-        let mut directory = File::open(&self.target).ok()?;
-        loop {
-            match Flock::lock(directory, how) {
-                Ok(lock) => return Some(Gate { _lock: lock }),
-                Err((back, nix::Error::EINTR)) => directory = back,
-                Err(_) => return None,
-            }
-        }
+        let directory = File::open(&self.target).ok()?;
+        lock::held(directory, how).ok().map(|lock| Gate { _lock: lock })
     }
 }
 

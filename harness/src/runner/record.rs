@@ -11,11 +11,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::FlockArg;
 use serde::{Deserialize, Serialize};
 
 use super::places::Places;
 use crate::error::{Context, Error, Result};
+use crate::sys::lock;
 
 /// A file of another version is not understood.
 const VERSION: u32 = 1;
@@ -148,7 +149,8 @@ impl Record {
             std::fs::create_dir_all(&directory).context(what)?;
             places.hand_over(&directory);
         }
-        let _alone = lock(File::open(&directory).context(what)?).context(what)?;
+        let directory = File::open(&directory).context(what)?;
+        let _alone = lock::held(directory, FlockArg::LockExclusive).context(what)?;
         // A damaged one is of no use to anybody.
         let mut record = Self::read(&file).ok().flatten().unwrap_or_default();
         record.merge(later);
@@ -167,15 +169,6 @@ impl Record {
 /// One name for all: who holds the lock may replace what another left behind that was killed.
 fn new_name(file: &Path) -> PathBuf {
     file.with_extension("json.new")
-}
-
-fn lock(mut directory: File) -> nix::Result<Flock<File>> {
-    loop {
-        match Flock::lock(directory, FlockArg::LockExclusive) {
-            Err((back, nix::Error::EINTR)) => directory = back,
-            done => return done.map_err(|(_, error)| error),
-        }
-    }
 }
 
 #[cfg(test)]

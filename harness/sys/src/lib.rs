@@ -14,6 +14,7 @@ pub mod error;
 pub mod forked;
 pub mod inside;
 pub mod ip;
+pub mod lock;
 pub mod neighbours;
 pub mod netem;
 pub mod netns;

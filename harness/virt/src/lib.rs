@@ -16,6 +16,7 @@
 
 mod archive;
 mod bzimage;
+mod cache;
 mod console;
 #[cfg(test)]
 mod fakes;

@@ -26,6 +26,7 @@ use nix::{
 };
 
 use super::{
+    cache::named,
     image::Image,
     machine::Machine,
     mailbox,
@@ -115,14 +116,13 @@ impl Templates {
     /// those that were not used for longest, until the rest are few enough. What is removed stays
     /// readable for whoever has it open.
     fn clean(&self) {
-        for folder in self.folders(BEGUN) {
+        for folder in named(&self.cache, BEGUN) {
             if let Some(lock) = try_lock(&folder) {
                 let _ = fs::remove_dir_all(&folder);
                 drop(lock);
             }
         }
-        let mut whole: Vec<_> = self
-            .folders(WHOLE)
+        let mut whole: Vec<_> = named(&self.cache, WHOLE)
             .into_iter()
             .filter_map(|folder| Some((fs::metadata(&folder).ok()?.modified().ok()?, folder)))
             .collect();
@@ -134,13 +134,6 @@ impl Templates {
                 let _ = fs::remove_dir_all(folder);
             }
         }
-    }
-
-    fn folders(&self, beginning: &str) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.cache).into_iter().flatten().flatten();
-        let ours = entries
-            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(beginning.as_bytes()));
-        ours.map(|entry| entry.path()).collect()
     }
 }
 
@@ -262,7 +255,7 @@ impl Template<'_> {
     /// Removes those of the same program before it was built anew.
     fn replace_older(&self) {
         let (kind, _) = self.name.rsplit_once('-').expect("it has two numbers");
-        for folder in self.of.folders(&format!("{WHOLE}{kind}-")) {
+        for folder in named(&self.of.cache, &format!("{WHOLE}{kind}-")) {
             if folder != self.folder() && age(&folder) > FOR_A_WHILE {
                 let _ = fs::remove_dir_all(folder);
             }

@@ -19,13 +19,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lastack_sys::error::{Context, Error, Result};
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
+use lastack_sys::{
+    error::{Context, Error, Result},
+    lock,
 };
+use nix::fcntl::FlockArg;
 
-use super::{lack::Lack, store::Kernel};
+use super::{cache::named, lack::Lack, store::Kernel};
 
 mod contents;
 mod ext4;
@@ -132,9 +132,10 @@ pub fn image(programs: &BTreeSet<PathBuf>, cache: &Path) -> Result<ProgramImage>
     if let Some(image) = current(&list, cache) {
         return Ok(image);
     }
-    let _lock = lock(&cache.join("programs.lock")).context(context)?;
+    let lock = File::options().create(true).append(true).open(cache.join("programs.lock"));
+    let _lock = lock::held(lock.context(context)?, FlockArg::LockExclusive).context(context)?;
     // Whoever was at it has ended, or has been ended.
-    named(cache, MAKING).for_each(|left| drop(fs::remove_dir_all(left)));
+    named(cache, MAKING).into_iter().for_each(|left| drop(fs::remove_dir_all(left)));
     if let Some(image) = current(&list, cache) {
         return Ok(image);
     }
@@ -249,33 +250,11 @@ fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Waits until nobody else makes an image. The kernel gives the lock back, however its holder ends.
-fn lock(path: &Path) -> std::io::Result<Flock<File>> {
-    let mut file = File::options().create(true).append(true).open(path)?;
-    loop {
-        match Flock::lock(file, FlockArg::LockExclusive) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EINTR)) => file = back,
-            Err((_, errno)) => return Err(errno.into()),
-        }
-    }
-}
-
-/// The paths in a folder whose names begin so.
-fn named(folder: &Path, beginning: &str) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths: Vec<_> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning))
-        .map(|entry| entry.path())
-        .collect();
-    paths.into_iter()
-}
-
 /// Removes images and lists that have not been used for long, and all but the last images used: each
 /// may be hundreds of megabytes. Whoever has one open keeps it.
 fn remove_old(cache: &Path) {
     let used = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
-    let mut kept: Vec<_> = named(cache, KEPT).filter_map(used).collect();
+    let mut kept: Vec<_> = named(cache, KEPT).into_iter().filter_map(used).collect();
     kept.sort();
     let (mut images, now) = (0, SystemTime::now());
     for (used, path) in kept.into_iter().rev() {

@@ -121,7 +121,8 @@ fn what_was_not_used_for_long_or_is_too_much_is_removed() {
     put("programs-young.list", Duration::ZERO);
     put("another", OLD * 2);
     remove_old(cache.path());
-    let names = named(cache.path(), "").map(|path| path.file_name().unwrap().to_owned());
+    let names =
+        named(cache.path(), "").into_iter().map(|path| path.file_name().unwrap().to_owned());
     let left: BTreeSet<_> = names.map(|name| name.into_string().unwrap()).collect();
     let images = (0..MOST).map(|number| format!("programs-{number:02}.ext4"));
     let others = ["another", "programs-young.list"].map(str::to_owned);
